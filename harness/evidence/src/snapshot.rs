@@ -1,0 +1,139 @@
+//! What the database says at the end of a run: the rows that the ledger reconciles with the history.
+
+use crossover_proto::{InstanceId, JobId};
+use serde::{Deserialize, Serialize};
+
+/// All instances, jobs and audit rows of a run's database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Definitions, by their id in the database.
+    pub definitions: Vec<DefinitionRow>,
+    /// One a workflow instance.
+    pub instances: Vec<InstanceRow>,
+    /// One a job.
+    pub jobs: Vec<JobRow>,
+    /// In the order of their ids, which is the order of the transitions of any one job or instance.
+    pub audit: Vec<AuditRow>,
+}
+
+/// A registered definition: how many jobs each step starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionRow {
+    /// Id in the database.
+    pub id: i64,
+    /// Name.
+    pub name: String,
+    /// Jobs per step.
+    pub step_widths: Vec<u32>,
+}
+
+/// A workflow instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstanceRow {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its definition.
+    pub definition: i64,
+    /// Where it stands.
+    pub state: InstanceState,
+    /// Current step, from 0.
+    pub step: u16,
+    /// Jobs of the current step that have not completed.
+    pub remaining: u32,
+}
+
+/// A job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobRow {
+    /// Its id: within one instance, ids follow the order of creation.
+    pub id: JobId,
+    /// Its instance.
+    pub instance: InstanceId,
+    /// Index into a table of job types that the reader of the database keeps.
+    pub job_type: u16,
+    /// Step, from 0.
+    pub step: u16,
+    /// Place within the step, from 0.
+    pub ordinal: u16,
+    /// Where it stands.
+    pub state: JobState,
+    /// Current attempt, from 1.
+    pub attempt: u16,
+}
+
+/// One transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its instance.
+    pub instance: InstanceId,
+    /// Its job; `None` for transitions of the instance.
+    pub job: Option<JobId>,
+    /// The job's attempt that the transition concerns; 0 for the instance.
+    pub attempt: u16,
+    /// What happened.
+    pub event: AuditEvent,
+}
+
+/// States of an instance. Names as in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// Some step is under way.
+    Running,
+    /// All steps are done.
+    Completed,
+    /// A job of it is a dead letter.
+    Failed,
+    /// Cancelled by a client.
+    Cancelled,
+}
+
+/// States of a job. Names as in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Waits for its `run_at`.
+    Scheduled,
+    /// Ready to be claimed.
+    Queued,
+    /// Under a lease.
+    Running,
+    /// Done.
+    Completed,
+    /// Failed for good.
+    DeadLetter,
+    /// Its instance was cancelled.
+    Cancelled,
+}
+
+/// Transitions in the audit log. Names as in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditEvent {
+    /// Instance: created, running, step 0.
+    InstanceStarted,
+    /// Instance: all steps done.
+    InstanceCompleted,
+    /// Instance: a job became a dead letter.
+    InstanceFailed,
+    /// Instance: cancelled.
+    InstanceCancelled,
+    /// Job: created (or promoted, or brought back), ready to be claimed.
+    JobQueued,
+    /// Job: created with, or sent back to wait for, a later `run_at`.
+    JobScheduled,
+    /// Job: claimed under a lease.
+    JobClaimed,
+    /// Job: completed.
+    JobCompleted,
+    /// Job: the attempt failed; the next one is scheduled.
+    JobRetried,
+    /// Job: the lease ran out; queued again with the next attempt.
+    JobLeaseExpired,
+    /// Job: given back unstarted, same attempt.
+    JobReleased,
+    /// Job: failed for good.
+    JobDeadLettered,
+    /// Job: cancelled with its instance.
+    JobCancelled,
+}

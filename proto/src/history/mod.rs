@@ -1,0 +1,19 @@
+//! The history: what each process did, appended before the act and readable whatever killed it.
+//!
+//! A history file is a sequence of 64-byte frames ([`FRAME_BYTES`]), each with its own checksum. The first frame
+//! names the process. A frame reaches the kernel (one `write`) *before* the act that it announces, so SIGKILL hides
+//! nothing; a torn or damaged frame ends the file, is dropped, and is counted.
+//!
+//! ```text
+//!  0        4     5        6        8          16            32       40    42       44     48      56      64
+//!  ├ crc32 ─┼kind─┼outcome─┼attempt─┼ at_ns ───┼ instance ───┼ job_id ┼step─┼ordinal─┼ zero ┼ mark ──┼ extra ┤
+//! ```
+//! Integers are little-endian; `crc32` covers bytes 4 to 63.
+
+mod reader;
+mod record;
+mod writer;
+
+pub use reader::{HistoryFile, ReadError, read_file};
+pub use record::{Event, FRAME_BYTES, JobKey, Outcome, Record};
+pub use writer::{HistoryWriter, Recorder};

@@ -1,0 +1,30 @@
+//! All that crosses a process boundary in Crossover.
+//!
+//! - [`engine`]: the engine's gRPC API, generated from `crossover/engine/v1/engine.proto`;
+//! - [`load`]: the instruction that a load handler finds in its payload;
+//! - [`definition`]: workflow definitions, parsed and validated with their place;
+//! - [`history`]: the record that each process appends of what it did, its writer and its reader;
+//! - [`clock`]: the one clock that all processes of a host share.
+//!
+//! It must not open connections, know SQL, or judge a run.
+
+pub mod clock;
+pub mod definition;
+pub mod history;
+mod ids;
+
+pub use ids::{InstanceId, JobId};
+
+/// The engine's gRPC API (generated).
+#[expect(missing_docs, reason = "generated code; the documentation is in the .proto file")]
+#[expect(clippy::allow_attributes, reason = "generated code")]
+#[expect(clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod engine {
+    tonic::include_proto!("crossover.engine.v1");
+}
+
+/// The instruction of a load handler (generated).
+#[expect(missing_docs, reason = "generated code; the documentation is in the .proto file")]
+pub mod load {
+    tonic::include_proto!("crossover.load.v1");
+}
