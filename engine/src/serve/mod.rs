@@ -1,0 +1,69 @@
+//! An engine replica: the gRPC API, wake-ups, the reaper and the scheduler, in one process.
+//!
+//! Any number of replicas work on one database. They share nothing but PostgreSQL: each reaps and promotes with
+//! SKIP LOCKED, and tells the others of ready jobs by NOTIFY, after commit.
+
+mod api;
+mod housekeeping;
+mod starter;
+mod wake;
+
+use std::time::Duration;
+
+use crossover_proto::engine::engine_server::EngineServer;
+use crossover_proto::history::Recorder;
+use tonic::service::Routes;
+
+pub use api::{MAX_MESSAGE_BYTES, PAYLOAD_BYTES_MAX};
+
+use crate::EngineError;
+use crate::command::{ProcessArgs, ServeArgs};
+use crate::service::{listen, metrics_router, serve, stop_on_signal};
+use crate::store::Store;
+
+/// Runs a replica until SIGTERM.
+pub(crate) async fn run(args: ServeArgs) -> Result<(), EngineError> {
+    let stop = stop_on_signal()?;
+    let recorder = recorder(&args.process)?;
+    let application = format!("crossover-engine-{}", args.process.name);
+    let store = Store::new(&args.database.database_url, &application, args.connections);
+    store.ping().await?;
+
+    let wakeups = wake::Wakeups::new(&args.process.name);
+    if args.notify {
+        wake::spawn_notify(&wakeups, &args.database.database_url, &application, stop.clone()).await?;
+    }
+    housekeeping::spawn(store.clone(), wakeups.clone(), args.housekeeping_interval, stop.clone());
+
+    let api = api::Api::new(store, wakeups, recorder, args.claim, stop.clone());
+    let service = EngineServer::new(api)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let router = Routes::new(service).into_axum_router().merge(metrics_router());
+    let listener = listen(args.process.listen, args.process.ready_file.as_deref()).await?;
+    serve_bounded(listener, router, stop).await
+}
+
+/// Running calls may finish, but a client that never hangs up does not hold the process.
+async fn serve_bounded(
+    listener: tokio::net::TcpListener,
+    router: axum::Router,
+    stop: crate::service::Stop,
+) -> Result<(), EngineError> {
+    let bound = async {
+        crate::service::stopped(stop.clone()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    };
+    tokio::select! {
+        served = serve(listener, router, stop.clone()) => served,
+        () = bound => Ok(()),
+    }
+}
+
+/// The history of a process, if it was asked for.
+pub(crate) fn recorder(process: &ProcessArgs) -> Result<Recorder, EngineError> {
+    match &process.history {
+        Some(directory) => Recorder::create(directory, &process.name).map_err(EngineError::History),
+        None => Ok(Recorder::off()),
+    }
+}

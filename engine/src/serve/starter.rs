@@ -1,0 +1,117 @@
+//! Starts instances for many callers at once: what arrives while a statement is under way goes into the next one.
+//!
+//! A lone call waits for nobody; under load the batch grows by itself to what one commit's time brings in. A batch
+//! that fails answers "unknown" to each of its callers, who ask again.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crossover_proto::InstanceId;
+use crossover_proto::clock::MonotonicNs;
+use crossover_proto::engine::StartOutcome;
+use crossover_proto::history::{Event, Recorder};
+use metrics::{counter, histogram};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::wake::Wakeups;
+use crate::EngineError;
+use crate::store::{NewInstance, Store};
+
+/// Instances in one statement.
+const BATCH_MAX: usize = 500;
+/// Statements under way at once: while one waits for its commit, the next is gathered and run.
+const STATEMENTS_MAX: usize = 2;
+
+/// One caller's valid items; each definition's first-step job types ride along for the wake-up.
+pub(super) struct Call {
+    pub(super) instances: Vec<(NewInstance, Arc<[String]>)>,
+    pub(super) answer: oneshot::Sender<Result<HashMap<InstanceId, StartOutcome>, Arc<EngineError>>>,
+}
+
+/// Runs the starter; it ends when all senders are gone.
+pub(super) fn spawn(store: Store, wakeups: Wakeups, recorder: Recorder) -> mpsc::Sender<Call> {
+    let (sender, mut receiver) = mpsc::channel::<Call>(10_000);
+    let permits = Arc::new(Semaphore::new(STATEMENTS_MAX));
+    tokio::spawn(async move {
+        let mut next: Option<Call> = None;
+        loop {
+            let Ok(permit) = permits.clone().acquire_owned().await else { return };
+            let Some(first) = (match next.take() {
+                Some(call) => Some(call),
+                None => receiver.recv().await,
+            }) else {
+                return;
+            };
+            let mut items = first.instances.len();
+            let mut calls = vec![first];
+            while let Ok(call) = receiver.try_recv() {
+                items += call.instances.len();
+                if items > BATCH_MAX {
+                    next = Some(call);
+                    break;
+                }
+                calls.push(call);
+            }
+            let (store, wakeups, recorder) = (store.clone(), wakeups.clone(), recorder.clone());
+            tokio::spawn(async move {
+                run(&store, &wakeups, &recorder, calls).await;
+                drop(permit);
+            });
+        }
+    });
+    sender
+}
+
+async fn run(store: &Store, wakeups: &Wakeups, recorder: &Recorder, calls: Vec<Call>) {
+    // The same id may come in two calls at once: one statement takes each once.
+    let mut seen = HashSet::new();
+    let mut instances = Vec::new();
+    let mut types: HashMap<InstanceId, Arc<[String]>> = HashMap::new();
+    let mut answers = Vec::with_capacity(calls.len());
+    for call in calls {
+        let ids: Vec<InstanceId> = call.instances.iter().map(|(instance, _)| instance.id).collect();
+        answers.push((ids, call.answer));
+        for (instance, job_types) in call.instances {
+            if seen.insert(instance.id) {
+                types.insert(instance.id, job_types);
+                instances.push(instance);
+            }
+        }
+    }
+    let mut outcome = start(store, recorder, instances).await;
+    if let Ok(started) = &outcome {
+        let ready: HashSet<&str> =
+            started.iter().filter_map(|id| types.get(id)).flat_map(|of| of.iter().map(String::as_str)).collect();
+        wakeups.ready(ready.iter().copied());
+    }
+    for (ids, answer) in answers {
+        let reply = match &mut outcome {
+            // The first caller to name a new id is the one that started it.
+            Ok(started) => Ok(ids.into_iter().map(|id| (id, said(started.remove(&id)))).collect()),
+            Err(error) => Err(error.clone()),
+        };
+        // A caller that hung up will ask again.
+        let _ = answer.send(reply);
+    }
+}
+
+fn said(new: bool) -> StartOutcome {
+    if new { StartOutcome::Accepted } else { StartOutcome::AlreadyExists }
+}
+
+async fn start(
+    store: &Store,
+    recorder: &Recorder,
+    instances: Vec<NewInstance>,
+) -> Result<HashSet<InstanceId>, Arc<EngineError>> {
+    let count = instances.len();
+    let before = MonotonicNs::now();
+    let started = store.start(instances).await.map_err(Arc::new)?;
+    let after = MonotonicNs::now();
+    let created = started.iter().map(|instance| Event::Created { instance: *instance, step: 0, before });
+    recorder.record_all(after, created).map_err(|error| Arc::new(EngineError::History(error)))?;
+    counter!("engine_instances_started_total").increment(started.len() as u64);
+    histogram!("engine_start_batch_instances").record(count as f64);
+    histogram!("engine_statement_seconds", "statement" => "start").record(after.saturating_since(before).as_secs_f64());
+    Ok(started)
+}

@@ -1,0 +1,73 @@
+//! All SQL of the engine. Each statement is a named function, led by a tag (`/* claim */`) that samplers read.
+//!
+//! Every hot call is one statement for many rows, and one statement is one transaction: one round trip, one commit.
+//!
+//! Invariant: a statement that changes running jobs locks their instance rows first, in id order. So two completions of
+//! the last jobs of a parallel step meet at the instance, and its join counter (`remaining`) is read after the wait;
+//! and no two statements can wait for each other. Claims and promotions take no instance lock: they only touch rows
+//! that they can lock at once (SKIP LOCKED), and wait for nothing. The blocking claim waits for other claims only, in
+//! id order.
+//!
+//! Invariant: a statement that must see what a lock waiter's predecessor created (cancel) runs after the lock in a
+//! snapshot of its own.
+
+mod cancel;
+mod claim;
+mod complete;
+mod connect;
+mod definitions;
+mod fail;
+mod inspect;
+mod lease;
+mod outcome;
+mod schedule;
+mod start;
+mod statements;
+
+use crossover_proto::{InstanceId, JobId};
+use sqlx::PgPool;
+
+pub use cancel::Cancelled;
+pub use claim::{ClaimKind, ClaimedJob};
+pub use complete::{Completion, CreatedStep};
+pub use connect::{DatabaseUrl, migrate};
+pub use definitions::Registered;
+pub use fail::FailedAttempt;
+pub use inspect::{AuditLine, InstanceView, JobView};
+pub use outcome::JobOutcome;
+pub use start::NewInstance;
+pub use statements::statements;
+
+/// The database of one engine.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+/// One attempt of one job, as a worker names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The job.
+    pub job: JobId,
+    /// Its attempt, from 1.
+    pub attempt: i16,
+    /// Its instance, which is locked first.
+    pub instance: InstanceId,
+}
+
+/// Column-wise arrays of attempts, for `unnest`.
+struct AttemptColumns {
+    jobs: Vec<i64>,
+    attempts: Vec<i16>,
+    instances: Vec<uuid::Uuid>,
+}
+
+impl AttemptColumns {
+    fn of<'a>(items: impl Iterator<Item = &'a Attempt> + Clone) -> Self {
+        Self {
+            jobs: items.clone().map(|item| item.job.0).collect(),
+            attempts: items.clone().map(|item| item.attempt).collect(),
+            instances: items.map(|item| item.instance.0).collect(),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Every statement of the engine by its tag: for a test that prepares each, and for references driven without the engine.
+
+use super::{cancel, claim, complete, definitions, fail, inspect, lease, outcome, schedule, start};
+
+/// (tag, text) of each statement.
+pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all: [&[&'static str]; 10] = [
+        &cancel::STATEMENTS,
+        &claim::STATEMENTS,
+        &complete::STATEMENTS,
+        &definitions::STATEMENTS,
+        &fail::STATEMENTS,
+        &inspect::STATEMENTS,
+        &lease::STATEMENTS,
+        &outcome::STATEMENTS,
+        &schedule::STATEMENTS,
+        &start::STATEMENTS,
+    ];
+    all.into_iter().flatten().map(|text| (tag_of(text), *text))
+}
+
+/// `claim` of `/* claim */ WITH …`.
+fn tag_of(text: &str) -> &str {
+    text.split(' ').nth(1).unwrap_or_default()
+}
