@@ -2,7 +2,33 @@
 //!
 //! No clock, no socket, no database, no threads: what goes in is data, what comes out is data, and every rule here is
 //! tested in milliseconds. Reading files and asking servers is the business of `cli` and `testbed`.
+//!
+//! In the order of a run:
+//!
+//! - [`load`]: the parts of a scenario file that shape the load, parsed and validated with their place;
+//! - [`plan`]: scenario + seed → every arrival, and the payload of each; [`arrivals`] holds the arithmetic;
+//! - [`snapshot`]: what the database says at the end of the run;
+//! - [`ledger`]: history and snapshot brought together: what became of every instance and job;
+//! - [`latency`]: one latency distribution, with the samples that never finished;
+//! - [`measure`]: ledger → latencies, throughput, load figures and time series;
+//! - [`checks`]: ledger → verdicts, one file per checker, with the story of what failed;
+//! - [`samples`]: what the samplers saw, added up: waits, connections, CPU and memory;
+//! - [`claims`]: finished runs → what they say of the seed's claims;
+//! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
+pub mod arrivals;
+pub mod checks;
+pub mod claims;
+pub mod latency;
+pub mod ledger;
+pub mod load;
+pub mod measure;
+pub mod plan;
 pub mod result;
+pub mod samples;
 pub mod series;
 pub mod snapshot;
+mod text;
+
+#[cfg(test)]
+mod scene;

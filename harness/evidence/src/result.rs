@@ -445,4 +445,3 @@ pub enum ClaimVerdict {
     /// The run does not tell.
     NotSettled,
 }
-

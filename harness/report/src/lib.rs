@@ -1,1 +1,77 @@
-//! Placeholder
+//! Charts, HTML, Markdown and terminal tables from a finished run.
+//!
+//! Owns: how a reader meets the evidence — the sentence first, then the numbers, then the charts. Pure: it reads
+//! [`RunResult`] and [`Series`], returns a `String`, and touches neither files nor the clock.
+//!
+//! Must not: judge. A check's verdict comes from the evidence crate; [`verdict`] only folds the verdicts of one run into
+//! the one word of the banner, by a rule that stands there.
+//!
+//! ```text
+//! format, ticks      numbers and axes for people
+//! verdict            HELD · DEGRADED · BROKEN · INVALID, and the sentences of the banner
+//! chart/             one file per chart; all drawn through `chart::canvas` (plotters → SVG with CSS variables)
+//! html/              one file per section; the page is one file with its style, script and charts inside
+//! text/              the same run and sweep for the terminal and for pull requests
+//! ```
+//!
+//! All text from outside (names, reasons, errors, TOML) passes through maud or the SVG backend, both of which escape.
+
+mod chart;
+mod format;
+mod html;
+mod text;
+mod ticks;
+pub mod verdict;
+
+use crossover_evidence::result::{Claim, RunResult};
+use crossover_evidence::series::Series;
+
+pub use html::{run_html, sweep_html};
+pub use text::{run_markdown, run_terminal, sweep_markdown, sweep_terminal};
+
+/// What the page of one run shows.
+#[derive(Debug, Clone, Copy)]
+pub struct RunPage<'a> {
+    /// The contract of the run.
+    pub result: &'a RunResult,
+    /// What the charts draw.
+    pub series: &'a Series,
+    /// Text summary of the plan, shown as it is.
+    pub plan: &'a str,
+    /// The scenario file, shown as it is.
+    pub scenario_toml: &'a str,
+}
+
+/// What the page of a sweep shows: one run per point.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepPage<'a> {
+    /// For people.
+    pub title: &'a str,
+    /// Scenario name.
+    pub scenario: &'a str,
+    /// `polling` or `event-driven`.
+    pub mode: &'a str,
+    /// RFC 3339, UTC.
+    pub started_at: &'a str,
+    /// The command that repeats it.
+    pub command: &'a str,
+    /// Swept keys, such as `polling.interval`; the first is the x-axis, the others make one line per value.
+    pub keys: &'a [String],
+    /// In the order of the runs.
+    pub points: &'a [SweepPoint],
+    /// What the sweep says; the headline.
+    pub findings: &'a [Claim],
+}
+
+/// One run of a sweep.
+#[derive(Debug, Clone)]
+pub struct SweepPoint {
+    /// One value per key, as written in the scenario.
+    pub values: Vec<String>,
+    /// The first value as a number (ms or a count); `None` where it is a word.
+    pub x: Option<f64>,
+    /// The run.
+    pub result: RunResult,
+    /// Relative link to the run's `report.html`.
+    pub path: String,
+}

@@ -1,0 +1,113 @@
+//! The command line, as DESIGN's contract has it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use crossover_engine::command::EngineCommand;
+
+/// Do we need Kafka, and when? Benchmarks and breaks a PostgreSQL-polled job system, and says what held.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a bench scenario in a dispatch mode and write its report
+    Bench(BenchArgs),
+    /// Write the report of a run again from what it recorded, also of one that died
+    Report(ReportArgs),
+    /// Say which servers would be used, what is missing, and how to get it
+    Doctor,
+    /// Fetch now what a run would fetch
+    Setup,
+    /// Remove runs, and what a run with --keep left running
+    Clean(CleanArgs),
+    /// Measure the instrument itself: how late the generator sends, what a record costs
+    Instrument(InstrumentArgs),
+    /// A process of the engine (the harness starts these)
+    #[command(subcommand)]
+    Engine(EngineCommand),
+    /// Own the processes of a run (the harness starts this)
+    #[command(hide = true)]
+    Supervise,
+}
+
+/// How jobs are dispatched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Workers poll; `FOR UPDATE SKIP LOCKED` on the job table.
+    Polling,
+}
+
+impl Mode {
+    /// As it is written in names and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+        }
+    }
+}
+
+/// Flags of `bench`.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Dispatch mode
+    pub mode: Mode,
+    /// A scenario under scenarios/bench/, or the path of a scenario file
+    #[arg(default_value = "default")]
+    pub scenario: String,
+    /// Fixes the plan, in place of the scenario's seed
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Change a key of the scenario, as in topology.workers=4; repeat for several
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Leave the servers and the engine running afterwards (`crossover clean` ends them)
+    #[arg(long)]
+    pub keep: bool,
+    /// Port for PostgreSQL, in place of a free one
+    #[arg(long)]
+    pub postgres_port: Option<u16>,
+    /// Run without recording a history, to see what recording costs; nothing is checked then
+    #[arg(long)]
+    pub no_history: bool,
+    /// Where runs are written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// A run's directory, or its name under reports/runs
+    #[arg(default_value = "reports/latest")]
+    pub run: PathBuf,
+}
+
+/// Flags of `clean`.
+#[derive(Debug, Clone, Args)]
+pub struct CleanArgs {
+    /// Remove finished runs too
+    #[arg(long)]
+    pub runs: bool,
+    /// Where runs are written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
+}
+
+/// Flags of `instrument`.
+#[derive(Debug, Clone, Args)]
+pub struct InstrumentArgs {
+    /// Arrivals per second, one call each, against a server that does nothing
+    #[arg(long, default_value_t = 1_000.0)]
+    pub rate_per_s: f64,
+    /// How long
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+}

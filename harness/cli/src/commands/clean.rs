@@ -1,0 +1,35 @@
+//! `clean`: ends what a run with `--keep` left running, and removes runs when asked.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use crossover_testbed::supervisor::kept::end_kept;
+
+use crate::args::CleanArgs;
+use crate::place;
+
+/// Runs the command.
+///
+/// # Errors
+/// If something that is ours can't be ended or removed.
+pub async fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
+    let output = place::root()?.join(&args.output);
+    let mut removed = 0;
+    for entry in std::fs::read_dir(&output).into_iter().flatten() {
+        let path = entry.context("can't list the runs")?.path();
+        let kept = path.join("logs/kept.json");
+        if kept.is_file() {
+            end_kept(&kept).await?;
+            println!("ended what {} left running", path.display());
+        }
+        // Only directories that are runs: nothing else is touched.
+        if args.runs && path.join("run.json").is_file() {
+            std::fs::remove_dir_all(&path).with_context(|| format!("can't remove {}", path.display()))?;
+            removed += 1;
+        }
+    }
+    if args.runs {
+        println!("removed {removed} runs");
+    }
+    Ok(ExitCode::SUCCESS)
+}

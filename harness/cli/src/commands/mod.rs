@@ -1,0 +1,8 @@
+//! One file per command.
+
+pub mod bench;
+pub mod clean;
+pub mod doctor;
+pub mod instrument;
+pub mod report;
+mod sweep;

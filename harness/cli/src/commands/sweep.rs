@@ -1,0 +1,165 @@
+//! A scenario's sweep: one run per combination of values, one report over all of them.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use crossover_evidence::claims::c04;
+use crossover_evidence::result::{Claim, RunResult};
+use crossover_report::{SweepPage, SweepPoint};
+use tokio::sync::watch;
+
+use super::bench::{code_of, shown};
+use crate::failure::{INTERRUPTED, bad_input};
+use crate::run::{self, Options, Progress, RunDirectory};
+use crate::scenario::{self, Point, Scenario};
+
+/// The points of a sweep, each with its scenario; empty if it is none. All are read and checked before any is run.
+///
+/// # Errors
+/// If a value does not fit its key.
+pub fn points(path: &Path, scenario: &Scenario, overrides: &[String]) -> anyhow::Result<Vec<(Point, Scenario)>> {
+    let with = |point: Point| {
+        let all: Vec<String> = overrides.iter().chain(&point.overrides).cloned().collect();
+        let mut scenario = scenario::load(path, &all).map_err(|error| bad_input(format!("sweep: {error:#}")))?;
+        scenario.text = scenario::without_sweep(&scenario.text)?;
+        Ok((point, scenario))
+    };
+    scenario.document.points().into_iter().map(with).collect()
+}
+
+/// Runs all points, in order, and writes the report over them.
+///
+/// # Errors
+/// As [`run::run`].
+pub async fn run(
+    scenario: &Scenario,
+    points: &[(Point, Scenario)],
+    options: &Options,
+    directory: &Path,
+    interrupted: watch::Receiver<bool>,
+    progress: &Progress,
+) -> anyhow::Result<ExitCode> {
+    let sweep = RunDirectory::create_plain(directory)?;
+    sweep.mark_latest();
+    sweep.write("scenario.toml", scenario.text.as_bytes())?;
+    let mut done: Vec<(SweepPoint, Scenario)> = Vec::new();
+    for (index, (point, scenario)) in points.iter().enumerate() {
+        if *interrupted.borrow() {
+            break;
+        }
+        progress.note(&format!("point {} of {}: {}", index + 1, points.len(), point.overrides.join(", ")));
+        let name = format!("{:02}", index + 1);
+        let run_options = Options {
+            command: format!("{}{}", options.command, set_flags(point)),
+            ..options.clone()
+        };
+        let path = sweep.file(&name);
+        let (_, result) = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
+        let values = point.values.clone();
+        let x = values.first().and_then(|value| number(value));
+        done.push((SweepPoint { values, x, result, path: format!("{name}/report.html") }, scenario.clone()));
+    }
+    progress.done();
+    sweep.mark_latest();
+    report(scenario, &done, options, &sweep)
+}
+
+fn report(
+    scenario: &Scenario,
+    done: &[(SweepPoint, Scenario)],
+    options: &Options,
+    directory: &RunDirectory,
+) -> anyhow::Result<ExitCode> {
+    let findings = findings(&scenario.document.claims, done);
+    let points: Vec<SweepPoint> = done.iter().map(|(point, _)| point.clone()).collect();
+    let keys: Vec<String> = scenario.document.sweep.iter().map(|sweep| sweep.key.clone()).collect();
+    let started_at = points.first().map(|point| point.result.run.started_at.clone()).context("no point was run")?;
+    let page = SweepPage {
+        title: &scenario.document.title,
+        scenario: &scenario.name,
+        mode: options.mode.name(),
+        started_at: &started_at,
+        command: &options.command,
+        keys: &keys,
+        points: &points,
+        findings: &findings,
+    };
+    directory.write_json("sweep.json", &SweepFile { keys: &keys, points: &summary(&points), findings: &findings })?;
+    directory.write("report.html", crossover_report::sweep_html(&page).as_bytes())?;
+    directory.write("report.md", crossover_report::sweep_markdown(&page).as_bytes())?;
+    println!("{}", crossover_report::sweep_terminal(&page));
+    println!("{}", shown(&directory.file("report.html")));
+    // The worst point speaks for the sweep; a refuted claim of the seed is a result, not a failure.
+    let worst = points.iter().map(|point| code_of(&point.result)).max_by_key(|code| severity(*code));
+    Ok(ExitCode::from(worst.unwrap_or(INTERRUPTED)))
+}
+
+fn severity(code: u8) -> u8 {
+    match code {
+        0 => 0,
+        INTERRUPTED => 1,
+        crate::failure::INVALID => 2,
+        _ => 3,
+    }
+}
+
+/// `sweep.json`: the values of each point and where its run lies.
+#[derive(serde::Serialize)]
+struct SweepFile<'a> {
+    keys: &'a [String],
+    points: &'a [serde_json::Value],
+    findings: &'a [Claim],
+}
+
+fn summary(points: &[SweepPoint]) -> Vec<serde_json::Value> {
+    let one = |point: &SweepPoint| {
+        serde_json::json!({
+            "values": point.values,
+            "run": point.path.trim_end_matches("/report.html"),
+            "valid": point.result.run.valid,
+            "dispatch_ms": point.result.latency_ms.dispatch,
+            "completed_per_s": point.result.throughput.completed_per_s,
+        })
+    };
+    points.iter().map(one).collect()
+}
+
+/// What the sweep says of the claims that its scenario names, then the hypotheses that a point refuted.
+fn findings(claims: &[String], done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
+    let mut findings = Vec::new();
+    if claims.iter().any(|claim| claim == "C04") {
+        let point = |(point, scenario): &'_ (SweepPoint, Scenario)| -> (f64, u32, RunResult) {
+            let interval_ms = scenario.document.polling.interval.as_secs_f64() * 1_000.0;
+            (interval_ms, scenario.document.topology.workers, point.result.clone())
+        };
+        let measured: Vec<(f64, u32, RunResult)> = done.iter().map(point).collect();
+        let points: Vec<c04::Point<'_>> = measured
+            .iter()
+            .map(|(interval_ms, workers, result)| c04::Point { interval_ms: *interval_ms, workers: *workers, result })
+            .collect();
+        findings.extend(c04::judge(&points));
+    }
+    let refuted = |(point, _): &(SweepPoint, Scenario)| {
+        let values = point.values.join(", ");
+        let claims = point.result.claims.clone().into_iter();
+        claims
+            .filter(|claim| claim.verdict == crossover_evidence::result::ClaimVerdict::Refuted)
+            .map(move |claim| Claim { text: format!("{} (at {values})", claim.text), ..claim })
+            .collect::<Vec<_>>()
+    };
+    findings.extend(done.iter().flat_map(refuted));
+    findings
+}
+
+fn set_flags(point: &Point) -> String {
+    point.overrides.iter().map(|each| format!(" --set {}", each.replace('"', ""))).collect()
+}
+
+/// A duration in ms, or a plain number.
+fn number(value: &str) -> Option<f64> {
+    match humantime::parse_duration(value) {
+        Ok(duration) => Some(duration.as_secs_f64() * 1_000.0),
+        Err(_) => value.parse().ok(),
+    }
+}

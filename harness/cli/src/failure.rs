@@ -1,0 +1,69 @@
+//! Failures and their exit codes: 1 a bug here, 2 bad input, 3 testbed not available, 4 a check or hypothesis failed,
+//! 6 the run is invalid, 130 interrupted.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crossover_engine::EngineError;
+use crossover_testbed::TestbedError;
+
+/// A hypothesis, check or invariant failed.
+pub const FAILED: u8 = 4;
+/// The run's numbers may not be used.
+pub const INVALID: u8 = 6;
+/// Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// What the user gave can't be used: the place, what was found, what is allowed.
+#[derive(Debug)]
+pub struct BadInput(pub String);
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadInput {}
+
+/// A [`BadInput`] as an error.
+pub fn bad_input(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(BadInput(message.into()))
+}
+
+/// Prints the failure, if there is one, and picks the exit code.
+pub fn to_exit_code(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if cause.is::<BadInput>() {
+            return 2;
+        }
+        if let Some(error) = cause.downcast_ref::<TestbedError>() {
+            return match error {
+                TestbedError::BadInput(_) => 2,
+                TestbedError::Unavailable { .. } => 3,
+                TestbedError::Other(_) => 1,
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<EngineError>() {
+            return match error {
+                EngineError::DatabaseUrl(_)
+                | EngineError::EngineAddress(_)
+                | EngineError::Listen { .. }
+                | EngineError::Definition(_) => 2,
+                EngineError::Database(_) => 3,
+                _ => 1,
+            };
+        }
+    }
+    1
+}

@@ -1,0 +1,53 @@
+//! Where things are: the project's root, its scenarios, its runs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::failure::bad_input;
+
+/// The nearest directory above the current one that holds `scenarios/`.
+pub fn root() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir().context("no current directory")?;
+    let found = here.ancestors().find(|directory| directory.join("scenarios").is_dir());
+    found.map(Path::to_owned).ok_or_else(|| {
+        bad_input(format!("no scenarios/ in {} or above it; run this inside the project", here.display()))
+    })
+}
+
+/// The file of a scenario: a path, or a name under `scenarios/bench/`.
+pub fn scenario(name: &str) -> anyhow::Result<PathBuf> {
+    if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+        return Ok(PathBuf::from(name));
+    }
+    let directory = root()?.join("scenarios/bench");
+    let path = directory.join(format!("{name}.toml"));
+    if path.is_file() {
+        return Ok(path);
+    }
+    let names = names_in(&directory)?;
+    Err(bad_input(format!(
+        "unknown scenario {name:?}{}; there are: {}",
+        did_you_mean(name, &names),
+        names.join(", ")
+    )))
+}
+
+/// `; did you mean "x"?`, or nothing if no name is near.
+pub fn did_you_mean(found: &str, allowed: &[impl AsRef<str>]) -> String {
+    let near = |name: &&str| strsim::damerau_levenshtein(found, name) <= found.len().max(name.len()) / 2;
+    let nearest = allowed.iter().map(AsRef::as_ref).filter(near);
+    match nearest.min_by_key(|name| strsim::damerau_levenshtein(found, name)) {
+        Some(name) => format!("; did you mean {name:?}?"),
+        None => String::new(),
+    }
+}
+
+fn names_in(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let entries = std::fs::read_dir(directory).with_context(|| format!("can't list {}", directory.display()))?;
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
+        .collect();
+    names.sort();
+    Ok(names)
+}

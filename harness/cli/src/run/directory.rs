@@ -1,0 +1,99 @@
+//! A run's directory: what is in it, and how each file gets there.
+//!
+//! ```text
+//! scenario.toml   as it was run, overrides included     run.json      what the harness knows, rewritten at each stage
+//! plan.txt        the plan in words                     history/      one file per process, appended as things happen
+//! samples.jsonl   one line per look                     database/     instances, jobs, audit log at the end (COPY text)
+//! logs/           output of each process                result.json · series.json · report.html · report.md
+//! ```
+//! Everything above the last line is written while the run goes on, so that a dead run can still be reported on.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+
+/// A run's directory.
+#[derive(Debug, Clone)]
+pub struct RunDirectory {
+    path: PathBuf,
+}
+
+impl RunDirectory {
+    /// Makes the directory and its folders.
+    ///
+    /// # Errors
+    /// If it exists already, or can't be made.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let directory = Self::create_plain(path)?;
+        for folder in ["history", "database", "logs", "ready"] {
+            let folder = directory.file(folder);
+            fs::create_dir(&folder).with_context(|| format!("can't make {}", folder.display()))?;
+        }
+        Ok(directory)
+    }
+
+    /// Makes the directory of a sweep, which holds runs instead of being one.
+    ///
+    /// # Errors
+    /// As [`RunDirectory::create`].
+    pub fn create_plain(path: &Path) -> anyhow::Result<Self> {
+        let fail = || format!("can't make the run's directory {}", path.display());
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).with_context(fail)?;
+        fs::create_dir(path).with_context(fail)?;
+        Ok(Self { path: fs::canonicalize(path).with_context(fail)? })
+    }
+
+    /// An existing one.
+    pub fn open(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file whole: a reader sees the old one or the new one.
+    ///
+    /// # Errors
+    /// If the disk is full or the directory is gone.
+    pub fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+        let path = self.file(name);
+        let half = self.file(&format!("{name}.part"));
+        let write = || {
+            let mut file = File::create(&half)?;
+            file.write_all(content)?;
+            file.sync_data()?;
+            fs::rename(&half, &path)
+        };
+        write().with_context(|| format!("can't write {}", path.display()))
+    }
+
+    /// Writes a value as indented JSON, whole.
+    ///
+    /// # Errors
+    /// As [`RunDirectory::write`].
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
+        self.write(name, &serde_json::to_vec_pretty(value)?)
+    }
+
+    /// Points `latest`, beside the runs' folder, at this run.
+    pub fn mark_latest(&self) {
+        // A point of a sweep lies one folder deeper, and is not what the user asked for.
+        let Some(runs) = self.path.parent().filter(|parent| parent.ends_with("runs")) else { return };
+        let link = runs.with_file_name("latest");
+        // Only a convenience: a file system without links does without.
+        if fs::symlink_metadata(&link).is_ok_and(|found| found.is_symlink()) {
+            let _ = fs::remove_file(&link);
+        }
+        let _ = std::os::unix::fs::symlink(&self.path, &link);
+    }
+}

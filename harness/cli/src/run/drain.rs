@@ -1,0 +1,46 @@
+//! Waits after the load until no job is left to do.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use crossover_testbed::ConnectionUrl;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Row};
+
+/// Each part is one look at a partial index: no count, no scan.
+const OPEN: &str = "/* harness_drain */
+    SELECT EXISTS (SELECT 1 FROM job WHERE state = 'queued')
+        OR EXISTS (SELECT 1 FROM job WHERE state = 'running')
+        OR EXISTS (SELECT 1 FROM job WHERE state = 'scheduled')";
+
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits until no job is open; false if the deadline came first.
+///
+/// # Errors
+/// If the database URL is not one.
+pub async fn wait(database: &ConnectionUrl, deadline: Instant) -> anyhow::Result<bool> {
+    let options: PgConnectOptions = database.reveal().parse().context("the database URL")?;
+    // The partial indexes are tiny; a sequential scan would only be chosen for want of statistics.
+    let options = options.application_name("crossover-drain").options([("enable_seqscan", "off")]);
+    let mut connection: Option<PgConnection> = None;
+    while Instant::now() < deadline {
+        let open = match connection.as_mut() {
+            Some(open) => Some(open),
+            None => match options.connect().await {
+                Ok(open) => Some(connection.insert(open)),
+                Err(_) => None,
+            },
+        };
+        if let Some(open) = open {
+            match sqlx::query(OPEN).fetch_one(open).await.and_then(|row| row.try_get::<bool, _>(0)) {
+                Ok(false) => return Ok(true),
+                Ok(true) => {}
+                Err(_) => connection = None,
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(false)
+}

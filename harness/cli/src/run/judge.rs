@@ -1,0 +1,269 @@
+//! Run directory → `result.json`, `series.json`, `report.html`, `report.md`. Used at the end of a run and by `report`:
+//! what the report says depends on the files alone.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Context;
+use crossover_evidence::checks::{self, Judgement, Rules};
+use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
+use crossover_evidence::measure::Measures;
+use crossover_evidence::result::{
+    Check, InstrumentInfo, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo, TopologyInfo, Verdict,
+};
+use crossover_evidence::samples::{self, Sample};
+use crossover_evidence::series::{Series, TimelineEvent};
+use crossover_evidence::snapshot::Snapshot;
+use crossover_proto::clock::MonotonicNs;
+use crossover_proto::history::{HistoryFile, read_file};
+use crossover_report::RunPage;
+
+use super::directory::RunDirectory;
+use super::meta::RunMeta;
+use super::{hypotheses, snapshot};
+use crate::scenario::{self, Document, Scenario};
+
+/// Share of arrivals that may be sent more than 10 ms late.
+const LATE_SHARE_MAX: f64 = 0.01;
+
+/// Judges a run and writes its reports.
+///
+/// # Errors
+/// If the directory is not a run's, or can't be written.
+pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
+    let meta: RunMeta = read_json(directory, "run.json")?;
+    let scenario = scenario::reload(&directory.file("scenario.toml"), &meta.scenario)?;
+    let history = read_history(directory)?;
+    let samples = read_samples(directory)?;
+    let database = snapshot::read(directory)?;
+    let (result, series) = build(&meta, &scenario, &history, &samples, database.as_ref());
+    let page = RunPage {
+        result: &result,
+        series: &series,
+        plan: &scenario.plan.describe(),
+        scenario_toml: &scenario.text,
+    };
+    directory.write_json("result.json", &result)?;
+    directory.write_json("series.json", &series)?;
+    directory.write("report.html", crossover_report::run_html(&page).as_bytes())?;
+    directory.write("report.md", crossover_report::run_markdown(&result).as_bytes())?;
+    Ok(result)
+}
+
+fn build(
+    meta: &RunMeta,
+    scenario: &Scenario,
+    history: &[HistoryFile],
+    samples: &[Sample],
+    database: Option<&Snapshot>,
+) -> (RunResult, Series) {
+    let document = &scenario.document;
+    let origin = MonotonicNs(meta.origin_ns.unwrap_or_default());
+    let empty = Snapshot::default();
+    let ledger = Ledger::build(RunEvidence {
+        history,
+        snapshot: database.unwrap_or(&empty),
+        plan: &scenario.plan,
+        workload: &document.workload,
+        mode: Mode::Polling,
+        origin,
+    });
+    let measures = Measures::of(&ledger);
+    let judgement = judgement(&ledger, &measures, meta, database.is_some());
+    let load_end = meta.load_end_ns.map_or_else(|| ledger.end(), MonotonicNs);
+    let end = meta.end_ns.map_or_else(|| ledger.end(), MonotonicNs);
+    let warm = origin.plus(warmup(scenario));
+
+    let mut series = measures.series.clone();
+    samples::fill_series(&mut series, samples, origin);
+    series.events = timeline(meta, scenario, origin);
+
+    let mut phases = measures.phases.clone();
+    for phase in &mut phases {
+        let from = origin.plus(Duration::from_secs_f64(phase.start_s));
+        // A prefill's jobs are worked on from the start of the load to the end of the drain.
+        let to = if phase.duration_s > 0.0 { from.plus(Duration::from_secs_f64(phase.duration_s)) } else { end };
+        let seen = samples::postgres(samples, from, to);
+        phase.lock_wait_share = seen.lock_wait_share;
+        phase.waits = seen.waits;
+    }
+    let (query_ms, hz) = samples::sampler_cost(samples);
+    let mut result = RunResult {
+        schema_version: SCHEMA_VERSION,
+        run: run_info(meta, scenario, end.saturating_since(origin)),
+        testbed: meta.testbed.clone().unwrap_or_else(no_testbed),
+        topology: topology(document),
+        load: measures.load,
+        phases,
+        latency_ms: measures.latency_ms,
+        throughput: measures.throughput,
+        postgres: samples::postgres(samples, warm, end),
+        outbox: None,
+        lag: Vec::new(),
+        faults: meta.faults.clone(),
+        ledger: judgement.info,
+        checks: judgement.checks,
+        processes: samples::processes(samples, warm, end),
+        instrument: InstrumentInfo {
+            record_ns: meta.record_ns,
+            records: history.iter().map(|file| file.records.len() as u64).sum(),
+            dropped_bytes: ledger.dropped_bytes(),
+            sampler_query_ms_p50: query_ms,
+            sampler_hz: hz,
+            host_cpu_share: samples::host_cpu_share(samples, warm, load_end.max(warm)),
+            not_measured: not_measured(meta, database.is_some()),
+        },
+        claims: Vec::new(),
+    };
+    result.run.invalid_reasons = invalid_reasons(meta, &result);
+    result.run.valid = result.run.invalid_reasons.is_empty();
+    result.claims = hypotheses::judge(&document.hypotheses, &result);
+    (result, series)
+}
+
+/// A run that died before its database was read, or recorded nothing, can't be checked, only measured.
+fn judgement(ledger: &Ledger<'_>, measures: &Measures, meta: &RunMeta, has_database: bool) -> Judgement {
+    let rules = Rules { order_enforced: false, drained: meta.drained };
+    let mut judgement = checks::judge(ledger, measures, rules);
+    if meta.history && has_database {
+        return judgement;
+    }
+    let missing = if meta.history { "the database was not read: the run died first" } else { "no history was recorded" };
+    judgement.checks = vec![Check {
+        name: "nothing-lost".to_owned(),
+        verdict: Verdict::Unknown,
+        detail: format!("not checked: {missing}"),
+        story: Vec::new(),
+    }];
+    judgement.info.lost = 0;
+    judgement
+}
+
+fn run_info(meta: &RunMeta, scenario: &Scenario, duration: Duration) -> RunInfo {
+    RunInfo {
+        id: meta.id.clone(),
+        scenario: meta.scenario.clone(),
+        title: scenario.document.title.clone(),
+        mode: meta.mode.clone(),
+        seed: scenario.document.seed,
+        command: meta.command.clone(),
+        git_commit: meta.git_commit.clone(),
+        started_at: meta.started_at.clone(),
+        duration_s: duration.as_secs_f64(),
+        valid: true,
+        invalid_reasons: Vec::new(),
+        interrupted: meta.interrupted || !meta.finished,
+    }
+}
+
+fn invalid_reasons(meta: &RunMeta, result: &RunResult) -> Vec<String> {
+    let mut reasons = meta.invalid_reasons.clone();
+    if cfg!(debug_assertions) {
+        reasons.push("debug build: its speed says nothing".to_owned());
+    }
+    if result.load.late_share > LATE_SHARE_MAX {
+        reasons.push(format!(
+            "the generator was late: {:.1} % of arrivals were sent more than 10 ms after their time; at most 1 % is allowed",
+            result.load.late_share * 100.0
+        ));
+    }
+    for fault in result.faults.iter().filter(|fault| !fault.took_effect) {
+        // A run that was broken off may not have come to its faults.
+        if meta.finished && !meta.interrupted {
+            reasons.push(format!("the fault {} on {} was not seen to take effect", fault.kind, fault.target));
+        }
+    }
+    reasons
+}
+
+fn not_measured(meta: &RunMeta, has_database: bool) -> Vec<String> {
+    let mut lines = vec![
+        "one machine: load, engine and PostgreSQL share its processors, and no network lies between them".to_owned(),
+        "one run: no interval can be given".to_owned(),
+    ];
+    if !meta.history {
+        lines.push("no history was recorded (--no-history): latency and checks are missing".to_owned());
+    }
+    if !has_database {
+        lines.push("the database at the end: the run died before it was read".to_owned());
+    }
+    lines
+}
+
+fn topology(document: &Document) -> TopologyInfo {
+    let time = |time: Duration| humantime::format_duration(time).to_string();
+    let settings = [
+        ("worker concurrency", format!("{} jobs", document.topology.worker_concurrency)),
+        ("connections per replica", document.topology.replica_connections.to_string()),
+        ("poll interval", time(document.polling.interval)),
+        ("poll batch", format!("{} jobs", document.polling.batch)),
+        ("poll wake-up", document.polling.wake.flag()),
+        ("claim", document.polling.claim.flag()),
+        ("lease", time(document.engine.lease)),
+        ("housekeeping interval", time(document.engine.housekeeping_interval)),
+    ];
+    TopologyInfo {
+        replicas: document.topology.replicas,
+        relays: 0,
+        workers: document.topology.workers,
+        partitions: 0,
+        settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
+    }
+}
+
+fn timeline(meta: &RunMeta, scenario: &Scenario, origin: MonotonicNs) -> Vec<TimelineEvent> {
+    let phases = scenario.plan.phases.iter().map(|phase| TimelineEvent {
+        at_s: phase.start.as_secs_f64(),
+        text: format!("phase {}: {}", phase.name, phase.description),
+    });
+    let happened = meta.events.iter().map(|(at, text)| TimelineEvent {
+        at_s: MonotonicNs(*at).signed_since(origin) as f64 / 1e9,
+        text: text.clone(),
+    });
+    let mut events: Vec<TimelineEvent> = phases.chain(happened).collect();
+    events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    events
+}
+
+/// Length of the warm-up phases at the start.
+fn warmup(scenario: &Scenario) -> Duration {
+    scenario.plan.phases.iter().take_while(|phase| phase.warmup).map(|phase| phase.duration).sum()
+}
+
+/// For a run that died before its servers were up.
+fn no_testbed() -> TestbedInfo {
+    TestbedInfo {
+        provider: "local".to_owned(),
+        postgres: PostgresVersion { version: "not started".to_owned(), settings: Vec::new() },
+        broker: None,
+        acknowledgement: Vec::new(),
+        fsync_us_p50: None,
+        file_system: String::new(),
+        cpus: 0,
+        memory_mb: 0,
+        startup_ms: Vec::new(),
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &str) -> anyhow::Result<T> {
+    let path = directory.file(name);
+    let text = fs::read_to_string(&path)
+        .map_err(|error| crate::failure::bad_input(format!("{} is not a run's directory: can't read {name}: {error}", directory.path().display())))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+fn read_history(directory: &RunDirectory) -> anyhow::Result<Vec<HistoryFile>> {
+    let folder = directory.file("history");
+    let mut paths: Vec<_> = fs::read_dir(&folder)
+        .with_context(|| format!("can't list {}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| Ok(read_file(path)?)).collect()
+}
+
+/// A torn last line, left by a kill, is passed over.
+fn read_samples(directory: &RunDirectory) -> anyhow::Result<Vec<Sample>> {
+    let Ok(text) = fs::read_to_string(directory.file("samples.jsonl")) else { return Ok(Vec::new()) };
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}

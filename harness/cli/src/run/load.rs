@@ -1,0 +1,219 @@
+//! The open-loop generator: arrivals follow the plan, whatever the system does.
+//!
+//! One thread waits for each intended moment and hands the call to the runtime; nothing that the system does can hold
+//! it. Each call records `Sent` right before it is made and `Answered` after. A call without an answer is unknown, and
+//! is asked again with the same id until there is one ([`Load::settle`]).
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use crossover_evidence::load::Workload;
+use crossover_evidence::plan::{Arrival, Plan};
+use crossover_proto::InstanceId;
+use crossover_proto::clock::MonotonicNs;
+use crossover_proto::engine::StartItem;
+use crossover_proto::history::{Event, Outcome, Recorder};
+
+use super::clients::Clients;
+
+/// Instances in one call of the prefill and of the settling.
+const BATCH: usize = 500;
+/// Pause between two rounds of settling.
+const SETTLE_PAUSE: Duration = Duration::from_millis(250);
+
+/// Counts so far.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Calls made.
+    pub sent: AtomicU64,
+    /// Known to be accepted.
+    pub accepted: AtomicU64,
+    /// Known to be refused.
+    pub rejected: AtomicU64,
+    /// Without an answer so far.
+    pub unknown: AtomicU64,
+    /// Calls under way.
+    pub open: AtomicU64,
+}
+
+/// The generator of one run.
+#[derive(Clone)]
+pub struct Load {
+    plan: Arc<Plan>,
+    workload: Arc<Workload>,
+    clients: Clients,
+    recorder: Recorder,
+    counts: Arc<Counts>,
+    unsettled: Arc<Mutex<Vec<(u64, InstanceId)>>>,
+    stop: Arc<AtomicBool>,
+    broken: Arc<Mutex<Option<std::io::Error>>>,
+}
+
+impl Load {
+    /// Ready to start.
+    pub fn new(plan: Plan, workload: Workload, clients: Clients, recorder: Recorder) -> Self {
+        Self {
+            plan: Arc::new(plan),
+            workload: Arc::new(workload),
+            clients,
+            recorder,
+            counts: Arc::default(),
+            unsettled: Arc::default(),
+            stop: Arc::default(),
+            broken: Arc::default(),
+        }
+    }
+
+    /// Counts so far.
+    pub fn counts(&self) -> Arc<Counts> {
+        self.counts.clone()
+    }
+
+    /// No further arrival is sent.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Inserts the prefilled instances, in batches; all must be accepted.
+    ///
+    /// # Errors
+    /// If one is not, or the history can't be written.
+    pub async fn prefill(&self) -> anyhow::Result<()> {
+        let numbered: Vec<(u64, InstanceId)> =
+            (0..self.plan.prefill.len()).map(|index| (self.plan.prefill_number(index), InstanceId::new())).collect();
+        for batch in numbered.chunks(BATCH) {
+            let intended = MonotonicNs::now();
+            let sent = batch.iter().map(|(arrival, instance)| Event::Sent {
+                instance: *instance,
+                intended,
+                arrival: *arrival,
+            });
+            self.recorder.record_all(MonotonicNs::now(), sent)?;
+            let items = batch.iter().filter_map(|(arrival, instance)| self.item(*arrival, *instance)).collect();
+            let outcomes = self.clients.start(0, items).await;
+            self.answered(batch, &outcomes)?;
+            anyhow::ensure!(outcomes.iter().all(|outcome| *outcome == Outcome::Done), "the prefill was not accepted");
+        }
+        Ok(())
+    }
+
+    /// Sends the timeline; returns when its last call is made.
+    ///
+    /// # Errors
+    /// If the history can't be written.
+    pub async fn drive(&self, origin: MonotonicNs) -> anyhow::Result<()> {
+        let load = self.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let pacing = std::thread::Builder::new().name("pacing".to_owned()).spawn(move || load.pace(origin, &runtime));
+        let pacing = pacing.context("can't start the pacing thread")?;
+        tokio::task::spawn_blocking(move || pacing.join()).await?.map_err(|_| anyhow::anyhow!("the pacing thread panicked"))?;
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        broken.map_or(Ok(()), |error| Err(error).context("the load's history can't be written"))
+    }
+
+    fn pace(&self, origin: MonotonicNs, runtime: &tokio::runtime::Handle) {
+        for (number, arrival) in (0u64..).zip(&self.plan.arrivals) {
+            let intended = origin.plus(Duration::from_micros(arrival.offset_us));
+            loop {
+                if self.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let wait = intended.saturating_since(MonotonicNs::now());
+                if wait.is_zero() {
+                    break;
+                }
+                // Short enough to notice a stop.
+                std::thread::sleep(wait.min(Duration::from_millis(100)));
+            }
+            self.counts.open.fetch_add(1, Ordering::Relaxed);
+            runtime.spawn(self.clone().send(number, *arrival, intended));
+        }
+    }
+
+    async fn send(self, number: u64, arrival: Arrival, intended: MonotonicNs) {
+        let instance = InstanceId::new();
+        let item = self.item_of(&arrival, instance);
+        let sent = Event::Sent { instance, intended, arrival: number };
+        let outcome = async {
+            self.recorder.record(sent)?;
+            self.counts.sent.fetch_add(1, Ordering::Relaxed);
+            let outcomes = self.clients.start(number, item.into_iter().collect()).await;
+            self.answered(&[(number, instance)], &outcomes)
+        };
+        if let Err(error) = outcome.await {
+            self.stop();
+            *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+        self.counts.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Asks for every unknown outcome again until there is none left, or until `deadline`.
+    ///
+    /// # Errors
+    /// If the history can't be written.
+    pub async fn settle(&self, deadline: Instant) -> anyhow::Result<()> {
+        let mut turn = 0;
+        loop {
+            let open = self.counts.open.load(Ordering::Relaxed);
+            let batch: Vec<(u64, InstanceId)> = {
+                let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = unsettled.len().min(BATCH);
+                unsettled.drain(..count).collect()
+            };
+            if batch.is_empty() && open == 0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).extend(batch);
+                return Ok(());
+            }
+            let mut progressed = false;
+            if !batch.is_empty() {
+                let items = batch.iter().filter_map(|(arrival, instance)| self.item(*arrival, *instance)).collect();
+                turn += 1;
+                let outcomes = self.clients.start(turn, items).await;
+                progressed = outcomes.iter().any(|outcome| *outcome != Outcome::Unknown);
+                self.counts.unknown.fetch_sub(batch.len() as u64, Ordering::Relaxed);
+                self.answered(&batch, &outcomes)?;
+            }
+            if !progressed {
+                tokio::time::sleep(SETTLE_PAUSE).await;
+            }
+        }
+    }
+
+    /// Records the answers, counts them, and keeps the unknown ones for the settling.
+    fn answered(&self, batch: &[(u64, InstanceId)], outcomes: &[Outcome]) -> std::io::Result<()> {
+        let events =
+            batch.iter().zip(outcomes).map(|((_, instance), outcome)| Event::Answered { instance: *instance, outcome: *outcome });
+        self.recorder.record_all(MonotonicNs::now(), events)?;
+        for (item, outcome) in batch.iter().zip(outcomes) {
+            let count = match outcome {
+                Outcome::Done | Outcome::Already => &self.counts.accepted,
+                Outcome::Unknown => {
+                    self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(*item);
+                    &self.counts.unknown
+                }
+                _ => &self.counts.rejected,
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn item(&self, number: u64, instance: InstanceId) -> Option<StartItem> {
+        self.item_of(self.plan.arrival(number)?, instance)
+    }
+
+    fn item_of(&self, arrival: &Arrival, instance: InstanceId) -> Option<StartItem> {
+        let entry = self.workload.definitions.get(usize::from(arrival.definition))?;
+        Some(StartItem {
+            instance_id: instance.to_wire().to_vec().into(),
+            definition: entry.definition.name.clone(),
+            payload: self.plan.payload(arrival, &self.workload).into(),
+            delay_ms: 0,
+        })
+    }
+}

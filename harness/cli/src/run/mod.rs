@@ -1,0 +1,289 @@
+//! One run: testbed → engine → warm-up → load ∥ faults ∥ samplers → heal → drain → check → report.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`directory`], [`meta`] | what is on disk while the run goes on |
+//! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
+//! | [`load`] | the open-loop generator |
+//! | [`faults`] | the timeline of faults |
+//! | [`samplers`], [`progress`] | what is looked at meanwhile |
+//! | [`drain`], [`snapshot`] | the end: nothing left to do, and the database as it is then |
+//! | [`reference`] | the same statements without the engine |
+//! | [`judge`], [`hypotheses`] | files → result and report |
+
+mod clients;
+mod directory;
+mod drain;
+mod faults;
+mod hypotheses;
+mod judge;
+mod load;
+mod meta;
+mod parts;
+mod preflight;
+mod progress;
+mod reference;
+mod samplers;
+mod snapshot;
+mod testbed;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use crossover_engine::store::migrate;
+use crossover_evidence::result::RunResult;
+use crossover_proto::clock::MonotonicNs;
+use crossover_proto::history::Recorder;
+use crossover_testbed::{ConnectionUrl, LocalPostgres, Supervisor};
+use tokio::sync::watch;
+
+pub use clients::Clients;
+pub use directory::RunDirectory;
+pub use judge::judge;
+pub use load::Load;
+pub use preflight::record_cost_ns;
+pub use progress::Progress;
+
+use crate::args::Mode;
+use crate::scenario::Scenario;
+use meta::{Meta, RunMeta};
+use parts::Parts;
+use samplers::Samplers;
+
+/// Name of the engine's database.
+const DATABASE: &str = "crossover";
+/// Time between the moment that all is ready and the first arrival's second.
+const LEAD: Duration = Duration::from_millis(200);
+
+/// What a run is asked for beyond its scenario.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Dispatch mode.
+    pub mode: Mode,
+    /// The command that repeats it.
+    pub command: String,
+    /// Leave everything running afterwards.
+    pub keep: bool,
+    /// Port for PostgreSQL.
+    pub postgres_port: Option<u16>,
+    /// Record a history.
+    pub history: bool,
+}
+
+/// Runs a scenario in a fresh directory `path`; the run is on disk whatever happens.
+///
+/// # Errors
+/// If the testbed can't be had, or something breaks that is not what is measured.
+pub async fn run(
+    scenario: &Scenario,
+    options: &Options,
+    path: &Path,
+    interrupted: watch::Receiver<bool>,
+    progress: &Progress,
+) -> anyhow::Result<(RunDirectory, RunResult)> {
+    let directory = RunDirectory::create(path)?;
+    directory.write("scenario.toml", scenario.text.as_bytes())?;
+    directory.write("plan.txt", scenario.plan.describe().as_bytes())?;
+    let meta = Meta::new(RunMeta::new(&directory, scenario, options), directory.clone());
+    meta.update(|_| ())?;
+    directory.mark_latest();
+
+    let supervisor = Supervisor::start(&directory.file("logs")).await?;
+    let outcome = Stages { scenario, options, directory: &directory, meta: &meta, supervisor: &supervisor, progress }
+        .all(interrupted)
+        .await;
+    if options.keep && outcome.is_ok() {
+        let kept = supervisor.keep().await?;
+        progress.note(&format!("left running, as {} says; `./just clean` ends it", kept.display()));
+    } else {
+        supervisor.shutdown().await?;
+    }
+    if let Err(error) = outcome {
+        let reason = format!("the run broke off: {error:#}");
+        meta.update(|meta| meta.invalid_reasons.push(reason))?;
+        // What was measured up to here is still a report; the error is what the user must see.
+        let _ = judge(&directory);
+        return Err(error);
+    }
+    progress.stage("checking every job, drawing the report");
+    let judged = directory.clone();
+    let result = tokio::task::spawn_blocking(move || judge(&judged)).await??;
+    Ok((directory, result))
+}
+
+/// The stages of a run, in order.
+struct Stages<'a> {
+    scenario: &'a Scenario,
+    options: &'a Options,
+    directory: &'a RunDirectory,
+    meta: &'a Meta,
+    supervisor: &'a Supervisor,
+    progress: &'a Progress,
+}
+
+impl Stages<'_> {
+    async fn all(&self, interrupted: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let mut stop = interrupted.clone();
+        let up = tokio::select! {
+            up = self.set_up() => Some(up?),
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let Some((postgres, database, parts)) = up else {
+            return self.meta.update(|meta| meta.interrupted = true);
+        };
+        let (postgres, parts) = (Arc::new(postgres), Arc::new(parts));
+        let was_interrupted = self.under_load(&postgres, &parts, &database, interrupted).await?;
+        if !self.options.keep {
+            parts.stop().await;
+        }
+        self.progress.stage("reading the database");
+        snapshot::save(self.directory, &database).await?;
+        self.meta.update(|meta| {
+            meta.finished = true;
+            meta.interrupted = was_interrupted;
+        })
+    }
+
+    /// Servers, schema, replicas, definitions, prefill, and workers unless there is a backlog to start on.
+    async fn set_up(&self) -> anyhow::Result<(LocalPostgres, ConnectionUrl, Parts)> {
+        let document = &self.scenario.document;
+        self.meta.update(|meta| meta.record_ns = record_cost_ns(self.directory.path()).ok())?;
+        self.progress.stage("starting PostgreSQL");
+        let postgres = testbed::start_postgres(self.supervisor, self.meta, document, self.options).await?;
+        if let Some(reference) = &document.reference {
+            self.progress.stage("pgbench with the same statements");
+            let measured = reference::measure(&postgres, self.scenario, reference, self.directory.path()).await?;
+            match measured {
+                Ok(rate) => self.meta.update(|meta| meta.reference_jobs_per_s = Some(rate))?,
+                Err(reason) => self.meta.event(format!("no reference: {reason}")),
+            }
+        }
+        self.progress.stage("starting the engine");
+        let database = testbed::create_database(&postgres, DATABASE).await?;
+        migrate(&database.reveal().parse()?).await?;
+        let parts = Parts::new(self.supervisor, self.directory, database.clone(), self.options.history)?;
+        let replicas = parts.start_replicas(document).await?;
+        let clients = Clients::new(&parts.replica_addresses())?;
+        clients.warm().await?;
+        for entry in &document.workload.definitions {
+            clients.register(&entry.definition).await?;
+        }
+        let mut started = vec![("engine replicas".to_owned(), replicas)];
+        if self.scenario.plan.prefill.is_empty() {
+            started.push(("workers".to_owned(), parts.start_workers(document).await?));
+        }
+        self.meta.update(|meta| {
+            if let Some(testbed) = meta.testbed.as_mut() {
+                let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+                testbed.startup_ms.extend(started.into_iter().map(|(name, time)| (name, millis(time))));
+            }
+        })?;
+        if !self.scenario.plan.prefill.is_empty() {
+            self.progress.stage(&format!("prefilling {} instances", self.scenario.plan.prefill.len()));
+            let recorder = self.recorder("prefill")?;
+            let plan = self.scenario.plan.clone();
+            Load::new(plan, document.workload.clone(), clients, recorder).prefill().await?;
+            testbed::settle_statistics(&database).await?;
+        }
+        Ok((postgres, database, parts))
+    }
+
+    /// Load, faults and samplers together; then heal, settle, drain. True if it was interrupted.
+    async fn under_load(
+        &self,
+        postgres: &Arc<LocalPostgres>,
+        parts: &Arc<Parts>,
+        database: &ConnectionUrl,
+        interrupted: watch::Receiver<bool>,
+    ) -> anyhow::Result<bool> {
+        let document = Arc::new(self.scenario.document.clone());
+        let clients = Clients::new(&parts.replica_addresses())?;
+        clients.warm().await?;
+        let plan = self.scenario.plan.clone();
+        let load = Load::new(plan, document.workload.clone(), clients, self.recorder("load")?);
+        let samplers = Samplers::start(self.directory, database, self.supervisor, document.samplers.activity_hz)?;
+        let origin = MonotonicNs::now().plus(LEAD);
+        self.meta.update(|meta| meta.origin_ns = Some(origin.0))?;
+        let shown = self.progress.follow(self.directory, &self.scenario.plan, load.counts(), origin);
+        let timeline = faults::Timeline::new(
+            self.supervisor.clone(),
+            postgres.clone(),
+            parts.clone(),
+            self.meta.clone(),
+            document.clone(),
+        );
+        // A backlog is begun at the start of the load, not before.
+        if !self.scenario.plan.prefill.is_empty() {
+            parts.start_workers(&document).await?;
+        }
+        let faults = tokio::spawn(timeline.clone().run(origin));
+        let ending = self.until_load_ends(&load, faults, origin, interrupted.clone()).await;
+        timeline.heal().await;
+        self.meta.update(|meta| meta.load_end_ns = Some(MonotonicNs::now().0))?;
+        let was_interrupted = ending?;
+        let drain = if was_interrupted { Duration::from_secs(2) } else { document.drain.timeout };
+        self.drain(&load, database, Instant::now() + drain, interrupted).await?;
+        self.meta.update(|meta| meta.end_ns = Some(MonotonicNs::now().0))?;
+        shown.abort();
+        samplers.stop();
+        Ok(was_interrupted)
+    }
+
+    async fn until_load_ends(
+        &self,
+        load: &Load,
+        mut faults: tokio::task::JoinHandle<anyhow::Result<()>>,
+        origin: MonotonicNs,
+        mut interrupted: watch::Receiver<bool>,
+    ) -> anyhow::Result<bool> {
+        let whole = async {
+            load.drive(origin).await?;
+            // The last phase lasts to its end, even if its last arrival came early.
+            let end = origin.plus(self.scenario.plan.duration());
+            tokio::time::sleep(end.saturating_since(MonotonicNs::now())).await;
+            (&mut faults).await.context("a fault's task panicked")?
+        };
+        tokio::select! {
+            ended = whole => ended.map(|()| false),
+            _ = interrupted.wait_for(|stop| *stop) => {
+                load.stop();
+                faults.abort();
+                self.progress.note("interrupted: mending, stopping, and reporting what was measured");
+                Ok(true)
+            }
+        }
+    }
+
+    async fn drain(
+        &self,
+        load: &Load,
+        database: &ConnectionUrl,
+        deadline: Instant,
+        mut interrupted: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let drained = async {
+            load.settle(deadline).await?;
+            drain::wait(database, deadline).await
+        };
+        let already = *interrupted.borrow();
+        let drained = tokio::select! {
+            drained = drained => drained?,
+            // The interrupt that ended the load has had its short drain; one that comes now ends the drain.
+            _ = interrupted.wait_for(|stop| *stop), if !already => false,
+        };
+        self.meta.update(|meta| meta.drained = drained)?;
+        if !drained {
+            self.meta.event("not drained: jobs were left when the time was up");
+        }
+        Ok(())
+    }
+
+    fn recorder(&self, name: &str) -> anyhow::Result<Recorder> {
+        if !self.options.history {
+            return Ok(Recorder::off());
+        }
+        Recorder::create(&self.directory.file("history"), name).context("can't make the load's history")
+    }
+}

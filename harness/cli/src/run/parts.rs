@@ -1,0 +1,210 @@
+//! The engine's processes: started, found ready, restarted on the same address, stopped.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use crossover_testbed::{ConnectionUrl, ProcessSpec, Signal, Supervisor};
+
+use super::directory::RunDirectory;
+use crate::scenario::Document;
+
+/// A process that is not ready by then has failed.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// How long running handlers may take after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// One process of the engine and how to start it again.
+#[derive(Debug, Clone)]
+struct Part {
+    name: String,
+    args: Vec<String>,
+    address: Option<String>,
+}
+
+/// Replicas and workers of a run.
+pub struct Parts {
+    supervisor: Supervisor,
+    directory: RunDirectory,
+    database: ConnectionUrl,
+    program: PathBuf,
+    history: bool,
+    parts: Mutex<Vec<Part>>,
+}
+
+impl Parts {
+    /// No process yet.
+    ///
+    /// # Errors
+    /// If our own executable can't be found.
+    pub fn new(
+        supervisor: &Supervisor,
+        directory: &RunDirectory,
+        database: ConnectionUrl,
+        history: bool,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            supervisor: supervisor.clone(),
+            directory: directory.clone(),
+            database,
+            program: std::env::current_exe().context("can't find our own executable")?,
+            history,
+            parts: Mutex::default(),
+        })
+    }
+
+    /// Starts the replicas and waits until each listens; answers the slowest start.
+    ///
+    /// # Errors
+    /// If one ends or is not ready in time; with the end of its log.
+    pub async fn start_replicas(&self, document: &Document) -> anyhow::Result<Duration> {
+        let mut args = vec![
+            "serve".to_owned(),
+            "--connections".to_owned(),
+            document.topology.replica_connections.to_string(),
+            "--claim".to_owned(),
+            document.polling.claim.flag(),
+            "--housekeeping-interval".to_owned(),
+            humantime::format_duration(document.engine.housekeeping_interval).to_string(),
+        ];
+        if document.polling.wake == crate::scenario::WakeKind::Notify {
+            args.push("--notify".to_owned());
+        }
+        let names: Vec<String> = (1..=document.topology.replicas).map(|number| format!("replica-{number}")).collect();
+        self.start_all(&names, &args).await
+    }
+
+    /// Starts the workers, each knowing all replicas; answers the slowest start.
+    ///
+    /// # Errors
+    /// As [`Parts::start_replicas`].
+    pub async fn start_workers(&self, document: &Document) -> anyhow::Result<Duration> {
+        let seconds = |time: Duration| humantime::format_duration(time).to_string();
+        let mut args: Vec<String> = ["worker", "--concurrency"].map(str::to_owned).into();
+        args.push(document.topology.worker_concurrency.to_string());
+        args.extend(["--batch".to_owned(), document.polling.batch.to_string()]);
+        args.extend(["--interval".to_owned(), seconds(document.polling.interval)]);
+        args.extend(["--wake".to_owned(), document.polling.wake.flag()]);
+        args.extend(["--lease".to_owned(), seconds(document.engine.lease)]);
+        args.extend(["--grace".to_owned(), seconds(GRACE)]);
+        for address in self.replica_addresses() {
+            args.extend(["--engine".to_owned(), address]);
+        }
+        let definitions = document.workload.definitions.iter();
+        let types: std::collections::BTreeSet<&str> =
+            definitions.flat_map(|entry| entry.definition.job_types()).collect();
+        for job_type in types {
+            args.extend(["--job-type".to_owned(), job_type.to_owned()]);
+        }
+        let names: Vec<String> = (1..=document.topology.workers).map(|number| format!("worker-{number}")).collect();
+        self.start_all(&names, &args).await
+    }
+
+    /// Addresses of the replicas, as `http://host:port`.
+    pub fn replica_addresses(&self) -> Vec<String> {
+        let parts = self.list();
+        let replicas = parts.iter().filter(|part| part.name.starts_with("replica-"));
+        replicas.filter_map(|part| part.address.as_ref()).map(|address| format!("http://{address}")).collect()
+    }
+
+    /// Starts a part again after its exit, on the address that it had.
+    ///
+    /// # Errors
+    /// As [`Parts::start_replicas`].
+    pub async fn start_again(&self, name: &str) -> anyhow::Result<()> {
+        let known = self.list().iter().find(|part| part.name == name).cloned();
+        let mut part = known.with_context(|| format!("no part {name}"))?;
+        if let Some(address) = part.address {
+            part.args.extend(["--listen".to_owned(), address]);
+        }
+        self.spawn(name, part.args).await?;
+        self.ready(name, Instant::now()).await?;
+        Ok(())
+    }
+
+    /// Stops workers, then replicas, each with its grace time.
+    pub async fn stop(&self) {
+        for role in ["worker-", "replica-"] {
+            let names: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
+            let of_role: Vec<String> = names.into_iter().filter(|name| name.starts_with(role)).collect();
+            for name in &of_role {
+                // Asked together, so that their grace times run together; one that is gone is stopped.
+                let _ = self.supervisor.signal(name, Signal::Term).await;
+            }
+            for name in of_role.iter().filter(|name| self.supervisor.is_alive(name)) {
+                if let Err(error) = self.supervisor.stop(name).await {
+                    tracing::warn!(%error, name, "could not be stopped");
+                }
+            }
+        }
+    }
+
+    async fn start_all(&self, names: &[String], args: &[String]) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        for name in names {
+            let args = args.to_vec();
+            self.spawn(name, args.clone()).await?;
+            self.list().push(Part { name: name.clone(), args, address: None });
+        }
+        let mut slowest = Duration::ZERO;
+        for name in names {
+            let address = self.ready(name, begun).await?;
+            slowest = slowest.max(begun.elapsed());
+            if let Some(part) = self.list().iter_mut().find(|part| part.name == *name) {
+                part.address = Some(address);
+            }
+        }
+        Ok(slowest)
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Part>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn spawn(&self, name: &str, args: Vec<String>) -> anyhow::Result<()> {
+        let ready_file = self.ready_file(name);
+        // A restarted part must not be found ready by its predecessor's file.
+        let _ = std::fs::remove_file(&ready_file);
+        let mut all = vec!["engine".to_owned()];
+        all.extend(args);
+        all.extend(["--name".to_owned(), name.to_owned()]);
+        all.extend(["--ready-file".to_owned(), ready_file.display().to_string()]);
+        if self.history {
+            all.extend(["--history".to_owned(), self.directory.file("history").display().to_string()]);
+        }
+        let log = self.directory.file(&format!("logs/{name}.log"));
+        let mut spec = ProcessSpec::new(name, &self.program, log).args(all).stop(Signal::Term, GRACE * 2);
+        if name.starts_with("replica-") {
+            spec = spec.env("CROSSOVER_DATABASE_URL", self.database.reveal());
+        }
+        self.supervisor.spawn(spec).await?;
+        Ok(())
+    }
+
+    async fn ready(&self, name: &str, begun: Instant) -> anyhow::Result<String> {
+        let file = self.ready_file(name);
+        loop {
+            if let Ok(address) = std::fs::read_to_string(&file) {
+                return Ok(address);
+            }
+            if !self.supervisor.is_alive(name) {
+                bail!("{name} ended before it was ready:\n{}", self.log_tail(name));
+            }
+            if begun.elapsed() > READY_WITHIN {
+                bail!("{name} was not ready within {READY_WITHIN:?}:\n{}", self.log_tail(name));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn ready_file(&self, name: &str) -> PathBuf {
+        self.directory.file(&format!("ready/{name}"))
+    }
+
+    fn log_tail(&self, name: &str) -> String {
+        let log = std::fs::read_to_string(self.directory.file(&format!("logs/{name}.log"))).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(8)..].join("\n")
+    }
+}

@@ -1,0 +1,194 @@
+//! Looks at PostgreSQL and at the processes while the load runs, on connections of its own, and writes a line a look.
+//!
+//! Each look is one autocommit statement: statistics cached inside a transaction would hide live waits. The samplers
+//! carry an `application_name` that their own query leaves out. `pg_locks` is read only when somebody waits for a lock.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use crossover_evidence::samples::{Active, PartUsage, Sample};
+use crossover_proto::clock::MonotonicNs;
+use crossover_testbed::usage::{self, HostCpu};
+use crossover_testbed::{ConnectionUrl, Supervisor};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Row};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use super::directory::RunDirectory;
+
+const ACTIVITY: &str = "/* sample_activity */
+    SELECT state = 'active' AS active, coalesce(wait_event_type, 'CPU') AS wait_type, coalesce(wait_event, '') AS event,
+           split_part(query, ' ', 2) AS statement, count(*)::integer AS count
+    FROM pg_stat_activity WHERE application_name LIKE 'crossover-engine%' GROUP BY 1, 2, 3, 4";
+
+/// A row waiter waits for the holder's transaction while it holds the tuple lock that names the table; those behind it
+/// in the queue wait for that tuple lock.
+const LOCKS: &str = "/* sample_locks */
+    SELECT activity.wait_event AS event, split_part(activity.query, ' ', 2) AS statement,
+           coalesce(tuple.relation, waiting.relation)::regclass::text AS relation, count(*)::integer AS count
+    FROM pg_stat_activity AS activity
+    JOIN pg_locks AS waiting ON waiting.pid = activity.pid AND NOT waiting.granted
+    LEFT JOIN pg_locks AS tuple ON tuple.pid = activity.pid AND tuple.locktype = 'tuple' AND tuple.granted
+    WHERE activity.application_name LIKE 'crossover-engine%' AND activity.wait_event_type = 'Lock'
+    GROUP BY 1, 2, 3";
+
+const TABLES: &str = "/* sample_tables */
+    SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'job'";
+
+/// The running samplers of a run.
+pub struct Samplers {
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Appends lines to `samples.jsonl`.
+#[derive(Clone)]
+struct Sink(Arc<Mutex<File>>);
+
+impl Sink {
+    fn write(&self, sample: &Sample) {
+        let line = serde_json::to_string(sample).map(|line| line + "\n").unwrap_or_default();
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            tracing::warn!(%error, "a sample could not be written");
+        }
+    }
+}
+
+impl Samplers {
+    /// Starts looking.
+    ///
+    /// # Errors
+    /// If `samples.jsonl` can't be made.
+    pub fn start(
+        directory: &RunDirectory,
+        database: &ConnectionUrl,
+        supervisor: &Supervisor,
+        activity_hz: u32,
+    ) -> anyhow::Result<Self> {
+        let path = directory.file("samples.jsonl");
+        let file = File::create(&path).with_context(|| format!("can't make {}", path.display()))?;
+        let sink = Sink(Arc::new(Mutex::new(file)));
+        let options: PgConnectOptions = database.reveal().parse().context("the database URL")?;
+        let options = options.application_name("crossover-sampler");
+        let period = Duration::from_secs(1) / activity_hz;
+        let activity = tokio::spawn(look_at_postgres(options, sink.clone(), period));
+        let usage = tokio::spawn(look_at_processes(supervisor.clone(), sink));
+        Ok(Self { tasks: vec![activity, usage] })
+    }
+
+    /// Stops looking.
+    pub fn stop(self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn look_at_postgres(options: PgConnectOptions, sink: Sink, period: Duration) {
+    let mut tick = tokio::time::interval(period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut connection: Option<PgConnection> = None;
+    let mut tables_at = Instant::now();
+    loop {
+        tick.tick().await;
+        let open = match connection.as_mut() {
+            Some(open) => open,
+            None => match options.connect().await {
+                Ok(open) => connection.insert(open),
+                // The server is away: the samples have a gap, and so have the charts.
+                Err(_) => continue,
+            },
+        };
+        let mut looked = activity(open).await;
+        if looked.is_ok() && tables_at.elapsed() >= Duration::from_secs(1) {
+            tables_at = Instant::now();
+            match tables(open).await {
+                Ok(sample) => sink.write(&sample),
+                Err(error) => looked = Err(error),
+            }
+        }
+        match looked {
+            Ok(sample) => sink.write(&sample),
+            Err(error) => {
+                tracing::debug!(%error, "a look at PostgreSQL failed");
+                connection = None;
+            }
+        }
+    }
+}
+
+async fn activity(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> {
+    let at = MonotonicNs::now();
+    let begun = Instant::now();
+    let rows = sqlx::query(ACTIVITY).fetch_all(&mut *connection).await?;
+    let query_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let mut connections = 0;
+    let mut active = Vec::new();
+    for row in &rows {
+        let count = u32::try_from(row.try_get::<i32, _>("count")?).unwrap_or(0);
+        connections += count;
+        if row.try_get::<Option<bool>, _>("active")? == Some(true) {
+            active.push(Active {
+                wait_type: row.try_get("wait_type")?,
+                event: row.try_get("event")?,
+                relation: None,
+                statement: row.try_get("statement")?,
+                count,
+            });
+        }
+    }
+    if active.iter().any(|group| group.wait_type == "Lock") {
+        active.retain(|group| group.wait_type != "Lock");
+        active.extend(locks(connection).await?);
+    }
+    Ok(Sample::Activity { at: at.0, query_us, connections, active })
+}
+
+async fn locks(connection: &mut PgConnection) -> Result<Vec<Active>, sqlx::Error> {
+    let rows = sqlx::query(LOCKS).fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Active {
+                wait_type: "Lock".to_owned(),
+                event: row.try_get("event")?,
+                relation: row.try_get("relation")?,
+                statement: row.try_get("statement")?,
+                count: u32::try_from(row.try_get::<i32, _>("count")?).unwrap_or(0),
+            })
+        })
+        .collect()
+}
+
+async fn tables(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> {
+    let row = sqlx::query(TABLES).fetch_optional(connection).await?;
+    let dead = row.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or(0);
+    Ok(Sample::Tables { at: MonotonicNs::now().0, dead_tuples: u64::try_from(dead).unwrap_or(0) })
+}
+
+async fn look_at_processes(supervisor: Supervisor, sink: Sink) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut host: Option<HostCpu> = None;
+    loop {
+        tick.tick().await;
+        let mut parts: Vec<PartUsage> = supervisor.pids().iter().filter_map(|(name, pid)| part(name, *pid)).collect();
+        parts.extend(part("harness", std::process::id()));
+        let now = HostCpu::sample().ok();
+        let host_busy = host.zip(now).map(|(before, now)| now.since(before).busy);
+        host = now;
+        sink.write(&Sample::Usage { at: MonotonicNs::now().0, parts, host_busy });
+    }
+}
+
+/// A server counts with its children; the harness without the parts that are its supervisor's.
+fn part(name: &str, pid: u32) -> Option<PartUsage> {
+    let usage = if name == "harness" { usage::process(pid) } else { usage::tree(pid) };
+    let usage = usage.ok()?;
+    Some(PartUsage {
+        name: name.to_owned(),
+        cpu_s: usage.cpu_s,
+        memory_mb: usage.resident_bytes as f64 / 1_048_576.0,
+    })
+}

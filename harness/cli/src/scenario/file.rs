@@ -1,0 +1,173 @@
+//! Reads a scenario file: parse, override, validate; an error names the file, the line, the key and what is allowed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use crossover_evidence::load::{LoadError, trace};
+use crossover_evidence::plan::{Plan, Traces};
+use toml::de::{DeTable, DeValue};
+
+use super::{Document, sweep};
+use crate::failure::bad_input;
+use crate::place::did_you_mean;
+
+/// A scenario, read and valid, with its plan.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Its name: the file's stem.
+    pub name: String,
+    /// Its content.
+    pub document: Document,
+    /// The text that it was read from, overrides included: a run keeps it.
+    pub text: String,
+    /// Every arrival.
+    pub plan: Plan,
+}
+
+/// Reads the file and applies the overrides (`key.path=value`).
+///
+/// # Errors
+/// [`crate::failure::BadInput`], with the place of what is wrong.
+pub fn load(path: &Path, overrides: &[String]) -> anyhow::Result<Scenario> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| bad_input(format!("can't read the scenario {}: {error}", path.display())))?;
+    let text = if overrides.is_empty() { text } else { sweep::overridden(&text, path, overrides)? };
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    parse(name, text, path)
+}
+
+/// Reads a scenario again from the directory of a run.
+///
+/// # Errors
+/// If it can't be read, or is not valid (any more).
+pub fn reload(path: &Path, name: &str) -> anyhow::Result<Scenario> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    parse(name.to_owned(), text, path)
+}
+
+fn parse(name: String, text: String, path: &Path) -> anyhow::Result<Scenario> {
+    let document: Document =
+        toml::from_str(&text).map_err(|error| bad_input(format!("{}: {}", path.display(), explained(&error))))?;
+    let refuse = |error: LoadError| {
+        let line = line_of(&text, &error.place).map(|line| format!(" line {line},")).unwrap_or_default();
+        bad_input(format!("{}:{line} {}: {}", path.display(), error.place, error.problem))
+    };
+    document.validate().map_err(refuse)?;
+    let traces = read_traces(&document, path)?;
+    let plan = Plan::build(&document.workload, &document.load, &traces, document.seed).map_err(refuse)?;
+    Ok(Scenario { name, document, text, plan })
+}
+
+/// Trace files lie beside the scenario, unless their path is absolute.
+fn read_traces(document: &Document, scenario: &Path) -> anyhow::Result<Traces> {
+    let directory = scenario.parent().unwrap_or(Path::new("."));
+    let mut traces = Traces::new();
+    for file in document.load.iter().filter_map(|phase| phase.file.as_ref()) {
+        let path: PathBuf = directory.join(file);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| bad_input(format!("can't read the trace {}: {error}", path.display())))?;
+        let rows = trace::parse(&text, &document.workload)
+            .map_err(|error| bad_input(format!("{}: line {}: {}", path.display(), error.line, error.problem)))?;
+        traces.insert(file.clone(), rows);
+    }
+    Ok(traces)
+}
+
+/// The parser's message, with the nearest allowed name where a field is unknown.
+fn explained(error: &toml::de::Error) -> String {
+    let message = error.to_string();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = message.contains("unknown field") || message.contains("unknown variant");
+    let hint = match quoted.next().filter(|_| unknown) {
+        Some(found) => did_you_mean(found, &quoted.collect::<Vec<_>>()),
+        None => String::new(),
+    };
+    format!("{}{hint}", message.trim_end())
+}
+
+/// Line (from 1) of a place such as `load[1].rate_per_s`, or of the nearest part of it that the file spells out.
+fn line_of(text: &str, place: &str) -> Option<usize> {
+    let table = DeTable::parse(text).ok()?;
+    let mut span = None;
+    let mut value = &DeValue::Table(table.into_inner());
+    for step in steps(place) {
+        let next = match (step, value) {
+            (Step::Key(key), DeValue::Table(table)) => table.get(key),
+            (Step::Index(index), DeValue::Array(array)) => array.get(index),
+            _ => None,
+        };
+        let Some(found) = next else { break };
+        span = Some(found.span());
+        value = found.get_ref();
+    }
+    let start = span?.start;
+    Some(text.get(..start)?.matches('\n').count() + 1)
+}
+
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+fn steps(place: &str) -> impl Iterator<Item = Step<'_>> {
+    place.split(['.', '[']).map(|part| match part.trim_end_matches(']').parse() {
+        Ok(index) => Step::Index(index),
+        Err(_) => Step::Key(part),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+title = "t"
+
+[[load]]
+name = "a"
+arrivals = "constant"
+rate_per_s = 10
+duration = "1s"
+
+[[workload.definitions]]
+definition = { name = "d", steps = [{ name = "s", jobs = [{ job_type = "j" }] }] }
+"#;
+
+    fn refused(text: &str) -> String {
+        parse("x".to_owned(), text.to_owned(), Path::new("x.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_short_file_is_a_scenario() {
+        let scenario = parse("x".to_owned(), GOOD.to_owned(), Path::new("x.toml")).unwrap();
+        assert_eq!(scenario.plan.arrivals.len(), 10);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_name() {
+        let message = refused(&GOOD.replace("rate_per_s", "rate_pers"));
+        assert!(message.contains("line 7") && message.contains("rate_pers"), "{message}");
+        assert!(message.contains("did you mean \"rate_per_s\"?"), "{message}");
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named_with_its_line_and_the_range() {
+        let message = refused(&GOOD.replace("rate_per_s = 10", "rate_per_s = 0"));
+        assert!(message.starts_with("x.toml: line 7, load[0].rate_per_s: found 0"), "{message}");
+        let message = refused(&format!("{GOOD}\n[topology]\nreplicas = 0\n"));
+        assert!(message.contains("line 14, topology.replicas: found 0; allowed is 1 to 64"), "{message}");
+    }
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        let message = refused(&GOOD.replace("\"1s\"", "1"));
+        assert!(message.contains("line 8") && message.contains("duration"), "{message}");
+    }
+
+    #[test]
+    fn a_fault_on_a_part_that_is_not_there_is_refused() {
+        let fault = "\n[[faults]]\nkind = \"kill\"\ntarget = \"worker:2\"\nat = \"0s\"\n";
+        let message = refused(&format!("{GOOD}{fault}"));
+        assert!(message.contains("allowed are postgres, replica:1 to replica:1 and worker:1 to worker:1"), "{message}");
+    }
+}

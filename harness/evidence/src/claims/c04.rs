@@ -1,0 +1,101 @@
+//! C04: "polling's p50 dispatch latency is not below half the poll interval".
+//!
+//! A job that arrives at a random moment waits, on average, half an interval for *one* poller at fixed ticks. Several
+//! pollers out of step look more often, so the median wait shrinks; then the claim, as written, is refuted.
+
+use crate::result::{Claim, ClaimVerdict, RunResult};
+
+/// How far from half the interval a median may lie and still be "half the interval".
+const TOLERANCE: f64 = 0.10;
+
+/// One run of a poll-interval sweep.
+#[derive(Debug, Clone, Copy)]
+pub struct Point<'a> {
+    /// The poll interval (ms).
+    pub interval_ms: f64,
+    /// Worker processes, each with a poller of its own.
+    pub workers: u32,
+    /// The run.
+    pub result: &'a RunResult,
+}
+
+/// One finding per number of workers: is the median half the interval at every interval?
+#[must_use]
+pub fn judge(points: &[Point<'_>]) -> Vec<Claim> {
+    let mut workers: Vec<u32> = points.iter().map(|point| point.workers).collect();
+    workers.sort_unstable();
+    workers.dedup();
+    let of = |count: u32| {
+        points
+            .iter()
+            .filter(move |point| point.workers == count)
+            .copied()
+            .collect::<Vec<_>>()
+    };
+    workers
+        .into_iter()
+        .map(|count| judge_group(count, &of(count)))
+        .collect()
+}
+
+fn judge_group(workers: u32, points: &[Point<'_>]) -> Claim {
+    let pollers = if workers == 1 {
+        "one poller".to_owned()
+    } else {
+        format!("{workers} pollers out of step")
+    };
+    let text = format!("p50 dispatch latency is not below half the poll interval ({pollers})");
+    let ratios: Option<Vec<f64>> = points.iter().map(ratio).collect();
+    let (verdict, evidence) = match ratios {
+        None => (ClaimVerdict::NotSettled, "a run is invalid or has no median".to_owned()),
+        Some(ratios) => {
+            let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+            let highest = ratios.iter().copied().fold(0.0, f64::max);
+            let verdict = if lowest < 1.0 - TOLERANCE {
+                ClaimVerdict::Refuted
+            } else {
+                ClaimVerdict::Supported
+            };
+            let fit = slope(points).map_or_else(String::new, |slope| {
+                format!("; over all intervals p50 grows by {slope:.2} ms per ms of interval (half would be 0.50)")
+            });
+            let range = if ratios.len() == 1 {
+                format!("{lowest:.2}")
+            } else {
+                format!("{lowest:.2} to {highest:.2}")
+            };
+            (verdict, format!("p50 is {range} × half the interval{fit}"))
+        }
+    };
+    Claim {
+        id: "C04".to_owned(),
+        text,
+        verdict,
+        evidence,
+    }
+}
+
+/// p50 ÷ half the interval.
+fn ratio(point: &Point<'_>) -> Option<f64> {
+    if !point.result.run.valid {
+        return None;
+    }
+    Some(point.result.latency_ms.dispatch.p50? / (point.interval_ms / 2.0))
+}
+
+/// Least-squares slope of p50 over the interval.
+fn slope(points: &[Point<'_>]) -> Option<f64> {
+    let pairs: Vec<(f64, f64)> = points
+        .iter()
+        .filter_map(|point| Some((point.interval_ms, point.result.latency_ms.dispatch.p50?)))
+        .collect();
+    if pairs.len() < 3 {
+        return None;
+    }
+    let count = pairs.len() as f64;
+    let mean_x = pairs.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let mean_y = pairs.iter().map(|(_, y)| y).sum::<f64>() / count;
+    let covariance: f64 = pairs.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let variance: f64 = pairs.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    (variance > 0.0).then(|| covariance / variance)
+}

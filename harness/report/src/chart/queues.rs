@@ -1,0 +1,33 @@
+//! What waits: unfinished jobs, and the outbox backlog where there is one.
+
+use crossover_evidence::series::Series;
+
+use super::Ink;
+use super::time::{Fold, Frame, Kind, Line, TimeChart, Unit};
+
+/// The chart.
+pub fn chart(series: &Series, frame: &Frame) -> Option<TimeChart> {
+    let unfinished = frame.fold_whole(&series.unfinished, Fold::Largest);
+    let mut lines = vec![Line::new("unfinished", Ink::TEXT, unfinished)];
+    let outbox = series.outbox_backlog.iter().any(Option::is_some);
+    if outbox {
+        lines.push(Line::new(
+            "in outbox",
+            Ink::BACKLOG,
+            frame.fold(&series.outbox_backlog, Fold::Largest),
+        ));
+    }
+    (!series.unfinished.is_empty()).then(|| TimeChart {
+        id: "queues",
+        title: if outbox {
+            "Unfinished jobs and outbox backlog"
+        } else {
+            "Unfinished jobs"
+        },
+        note: "created and not yet finished, at the end of the second".to_owned(),
+        unit: Unit::Count("jobs"),
+        kind: Kind::Linear,
+        lines,
+        unreached: Vec::new(),
+    })
+}

@@ -1,0 +1,127 @@
+//! Faults and events, checks with their stories, claims.
+
+use crossover_evidence::result::{Claim, ClaimVerdict, FaultInfo, LedgerInfo, RunResult};
+use crossover_evidence::series::TimelineEvent;
+use maud::{Markup, html};
+
+use super::banner::class;
+use super::shell::section;
+use super::table::{settings, table};
+use crate::format::{NONE, count, seconds, sentence, words};
+
+/// Faults as a table, events as a list.
+pub fn faults_and_events(faults: &[FaultInfo], events: &[TimelineEvent]) -> Markup {
+    let rows: Vec<Vec<String>> = faults.iter().map(fault_row).collect();
+    let moments: Vec<Vec<String>> = events
+        .iter()
+        .map(|event| vec![seconds(event.at_s), event.text.clone()])
+        .collect();
+    let body = html! {
+        @if rows.is_empty() { p { "No fault was injected." } }
+        @else { (table(&["fault", "target", "took effect", "injected", "healed", "recovery"], 3, &rows)) }
+        @if !moments.is_empty() {
+            details open[moments.len() <= 12] { summary { "Events (" (moments.len()) ")" } (table(&["at", "event"], 2, &moments)) }
+        }
+    };
+    section("faults", "Faults and events", false, &body)
+}
+
+fn fault_row(fault: &FaultInfo) -> Vec<String> {
+    let optional = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), seconds);
+    vec![
+        words(&fault.kind),
+        fault.target.clone(),
+        if fault.took_effect {
+            "yes"
+        } else {
+            "no: nothing noticed it"
+        }
+        .to_owned(),
+        seconds(fault.injected_s),
+        optional(fault.healed_s),
+        optional(fault.recovery_s),
+    ]
+}
+
+/// Each check, its detail and, where it failed, the story of a few counter-examples.
+pub fn checks(result: &RunResult) -> Markup {
+    let body = html! {
+        div.card {
+            @if result.checks.is_empty() { p.detail { "No check was run." } }
+            ul.checks {
+                @for check in &result.checks {
+                    li {
+                        span class={ "mark name " (class(check.verdict)) } { (words(&check.name)) }
+                        div.detail { (check.detail) }
+                        @if !check.story.is_empty() { div.story.mono { (check.story.join("\n")) } }
+                    }
+                }
+            }
+            details { summary { "The ledger" } (settings(&ledger(&result.ledger))) }
+        }
+    };
+    section("checks", "Checks", false, &body)
+}
+
+fn ledger(ledger: &LedgerInfo) -> Vec<(String, String)> {
+    [
+        ("instances accepted", ledger.instances_accepted),
+        ("jobs accepted", ledger.accepted),
+        ("jobs completed", ledger.completed),
+        ("dead letters", ledger.dead_lettered),
+        ("cancelled", ledger.cancelled),
+        ("unfinished", ledger.unfinished),
+        ("lost", ledger.lost),
+        ("starts with unknown outcome", ledger.unknown),
+        ("duplicate records in the topic", ledger.duplicate_records),
+        ("duplicate executions", ledger.duplicate_executions),
+        ("double effects", ledger.double_effects),
+        ("order violations", ledger.order_violations),
+        ("FIFO inversions", ledger.fifo_inversions),
+        ("stale completions refused", ledger.stale_completions),
+    ]
+    .map(|(name, number)| (name.to_owned(), count(number)))
+    .to_vec()
+}
+
+/// Claims of the seed and hypotheses of the scenario.
+pub fn claims(claims: &[Claim]) -> Markup {
+    let body = html! {
+        @if claims.is_empty() { p { "This run says nothing of any claim." } }
+        @else {
+            p { "One run supports or contradicts a claim; it proves none." }
+            div.card { ul.checks { @for claim in claims { (claim_item(claim)) } } }
+        }
+    };
+    section("claims", "Claims touched", false, &body)
+}
+
+/// One claim: id, verdict, words, evidence.
+pub fn claim_item(claim: &Claim) -> Markup {
+    html! {
+        li {
+            span class={ "mark name " (claim_class(claim)) } { (claim.id) " " (claim_word(claim.verdict)) }
+            " " (claim.text)
+            div.detail { (sentence(&claim.evidence)) }
+        }
+    }
+}
+
+/// The verdict in words.
+pub fn claim_word(verdict: ClaimVerdict) -> &'static str {
+    match verdict {
+        ClaimVerdict::Supported => "supported",
+        ClaimVerdict::Refuted => "refuted",
+        ClaimVerdict::NotSettled => "not settled",
+    }
+}
+
+/// A refuted claim of the seed is a result, a refuted hypothesis a failure.
+fn claim_class(claim: &Claim) -> &'static str {
+    match claim.verdict {
+        ClaimVerdict::Supported => "pass",
+        ClaimVerdict::Refuted if claim.id == "hypothesis" => "fail",
+        ClaimVerdict::Refuted => "warn",
+        ClaimVerdict::NotSettled => "unknown",
+    }
+}

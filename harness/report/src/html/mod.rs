@@ -1,0 +1,20 @@
+//! The HTML page: one file with its style, script and charts inside; it loads nothing.
+//!
+//! One module per section. All text passes through maud, which escapes; the only raw insertions are this crate's own
+//! style and script, and the SVG of `chart`, whose backend escapes.
+
+mod banner;
+mod checks;
+mod figures;
+mod latency;
+mod over_time;
+mod repeat;
+mod run;
+mod shell;
+mod sweep;
+mod table;
+mod testbed;
+
+pub use checks::claim_word;
+pub use run::run_html;
+pub use sweep::{doubt, sweep_html};

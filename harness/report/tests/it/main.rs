@@ -1,0 +1,9 @@
+//! What a reader of a report sees: the pages' structure, and the text outputs as snapshots.
+//!
+//! `CROSSOVER_PREVIEW=DIR cargo test -p crossover-report` writes the fixtures' pages to DIR, to look at.
+
+mod fixture;
+mod html;
+mod preview;
+mod text;
+mod verdict;

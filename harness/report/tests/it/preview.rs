@@ -1,0 +1,34 @@
+//! Writes the fixtures' pages to the directory that `CROSSOVER_PREVIEW` names.
+
+use std::path::Path;
+
+use crossover_report::{run_html, sweep_html};
+
+use crate::fixture;
+use crate::html::sweep_page;
+
+#[test]
+fn pages_can_be_written_to_look_at() {
+    let Ok(directory) = std::env::var("CROSSOVER_PREVIEW") else {
+        return;
+    };
+    let directory = Path::new(&directory);
+    std::fs::create_dir_all(directory).expect("the directory can be made");
+    let write = |name: &str, page: String| {
+        std::fs::write(directory.join(format!("{name}.html")), page).expect("the page can be written")
+    };
+    write("held", run_html(&fixture::held().page()));
+    write("invalid", run_html(&fixture::invalid().page()));
+    write("interrupted", run_html(&fixture::interrupted().page()));
+    write("broken", run_html(&fixture::broken().page()));
+    let mut long = fixture::Fixture {
+        series: fixture::series(3_600),
+        ..fixture::held()
+    };
+    for phase in &mut long.result.phases {
+        (phase.start_s, phase.duration_s) = (phase.start_s * 58.0, phase.duration_s * 58.0);
+    }
+    write("hour", run_html(&long.page()));
+    let (points, findings, keys) = (fixture::sweep_points(), crate::html::findings(), crate::html::keys());
+    write("sweep", sweep_html(&sweep_page(&points, &findings, &keys)));
+}

@@ -1,0 +1,50 @@
+# The front door: `./just` alone lists the recipes. `./just` is a launcher that finds or installs `just` itself.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+crossover := "target/release/crossover"
+
+# List the recipes
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# Run a scenario in a dispatch mode: ./just bench polling [SCENARIO] [--set KEY=VALUE …]
+bench *args: build
+    @{{ crossover }} bench {{ args }}
+
+# Write a run's report again, also of a run that died
+report *args: build
+    @{{ crossover }} report {{ args }}
+
+# What would be used here, what is missing, and how to get it
+doctor: build
+    @{{ crossover }} doctor
+
+# Fetch now what a run would fetch
+setup: build
+    @{{ crossover }} setup
+
+# Measure the instrument itself
+instrument *args: build
+    @{{ crossover }} instrument {{ args }}
+
+# All tests, with real servers; nothing needs to be prepared
+test *args:
+    @cargo test --workspace --locked {{ args }}
+
+# What CI checks: format, lints, licences and advisories, tests
+verify: lint test
+
+# Format and lints
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    @if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; else echo "cargo-deny is not installed: licences and sources were not checked (cargo install cargo-deny)"; fi
+
+# End what a run with --keep left running; with --runs, remove all runs
+clean *args: build
+    @{{ crossover }} clean {{ args }}
+
+[private]
+build:
+    @cargo build --release --locked --quiet --package crossover
