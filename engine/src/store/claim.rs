@@ -41,14 +41,14 @@ macro_rules! claim {
             $tag,
             " */
     WITH picked AS MATERIALIZED (
-        SELECT id FROM job WHERE job_type = $1 AND state = 'queued' ORDER BY id LIMIT $2 ",
+        SELECT id FROM job WHERE job_type = $1 AND state = 'queued' ORDER BY id + 0 LIMIT $2 ",
             $lock,
             "
     ), claimed AS (
         UPDATE job
         SET state = 'running', worker = $3, lease_until = now() + $4 * interval '1 millisecond'
-        FROM picked WHERE job.id = picked.id
-        RETURNING job.id, job.instance_id, job.attempt, job.step, job.ordinal, job.payload
+        WHERE id = ANY (ARRAY(SELECT id FROM picked))
+        RETURNING id, instance_id, attempt, step, ordinal, payload
     ), logged AS (
         INSERT INTO audit (instance_id, job_id, attempt, event)
         SELECT instance_id, id, attempt, 'job_claimed' FROM claimed

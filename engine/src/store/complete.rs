@@ -41,8 +41,9 @@ const COMPLETE: &str = "/* complete */
         SELECT id FROM instance WHERE id = ANY ($3) ORDER BY id FOR UPDATE
     ), done AS (
         UPDATE job SET state = 'completed', lease_until = NULL
-        FROM input JOIN locked ON locked.id = input.instance_id
-        WHERE job.id = input.job_id AND job.attempt = input.attempt
+        FROM input
+        WHERE (SELECT count(*) FROM locked) > 0
+          AND job.id = input.job_id AND job.attempt = input.attempt
           AND job.instance_id = input.instance_id AND job.state = 'running'
         RETURNING job.id, job.instance_id, job.attempt
     ), counted AS (

@@ -28,7 +28,7 @@ const FAIL: &str = "/* fail */
         SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::uuid[], $4::boolean[], $5::text[])
             AS t (job_id, attempt, instance_id, permanent, reason)
     ), locked AS MATERIALIZED (
-        SELECT id, definition_id FROM instance WHERE id = ANY ($3) ORDER BY id FOR UPDATE
+        SELECT id FROM instance WHERE id = ANY ($3) ORDER BY id FOR UPDATE
     ), failed AS (
         UPDATE job
         SET state = CASE WHEN permanent OR job.attempt >= max_attempts THEN 'dead_letter'::job_state ELSE 'scheduled' END,
@@ -39,9 +39,10 @@ const FAIL: &str = "/* fail */
             lease_until = NULL,
             last_error = reason
         FROM input
-        JOIN locked ON locked.id = input.instance_id
-        JOIN definition_job AS spec ON spec.definition_id = locked.definition_id
-        WHERE job.id = input.job_id AND job.attempt = input.attempt
+        JOIN instance ON instance.id = input.instance_id
+        JOIN definition_job AS spec ON spec.definition_id = instance.definition_id
+        WHERE (SELECT count(*) FROM locked) > 0
+          AND job.id = input.job_id AND job.attempt = input.attempt
           AND job.instance_id = input.instance_id AND job.state = 'running'
           AND spec.step = job.step AND spec.ordinal = job.ordinal
         RETURNING job.id, job.instance_id, input.attempt, job.state

@@ -16,8 +16,9 @@ const EXTEND: &str = "/* extend */
         SELECT id FROM instance WHERE id = ANY ($3) ORDER BY id FOR UPDATE
     )
     UPDATE job SET lease_until = now() + $4 * interval '1 millisecond'
-    FROM input JOIN locked ON locked.id = input.instance_id
-    WHERE job.id = input.job_id AND job.attempt = input.attempt
+    FROM input
+    WHERE (SELECT count(*) FROM locked) > 0
+      AND job.id = input.job_id AND job.attempt = input.attempt
       AND job.instance_id = input.instance_id AND job.state = 'running'
     RETURNING job.id";
 
@@ -28,8 +29,9 @@ const RELEASE: &str = "/* release */
         SELECT id FROM instance WHERE id = ANY ($3) ORDER BY id FOR UPDATE
     ), released AS (
         UPDATE job SET state = 'queued', lease_until = NULL, worker = NULL
-        FROM input JOIN locked ON locked.id = input.instance_id
-        WHERE job.id = input.job_id AND job.attempt = input.attempt
+        FROM input
+        WHERE (SELECT count(*) FROM locked) > 0
+          AND job.id = input.job_id AND job.attempt = input.attempt
           AND job.instance_id = input.instance_id AND job.state = 'running'
         RETURNING job.id, job.instance_id, job.attempt, job.job_type
     ), logged AS (
@@ -42,7 +44,7 @@ const RELEASE: &str = "/* release */
 const REAP: &str = "/* reap */
     WITH expired AS MATERIALIZED (
         SELECT id, instance_id FROM job
-        WHERE state = 'running' AND lease_until < now() ORDER BY lease_until LIMIT $1
+        WHERE lease_until < now() AND state = 'running' ORDER BY lease_until LIMIT $1
     ), locked AS MATERIALIZED (
         SELECT id, definition_id FROM instance
         WHERE id = ANY (ARRAY(SELECT instance_id FROM expired)) ORDER BY id FOR UPDATE SKIP LOCKED

@@ -8,6 +8,9 @@
 //! that they can lock at once (SKIP LOCKED), and wait for nothing. The blocking claim waits for other claims only, in
 //! id order.
 //!
+//! `(SELECT count(*) FROM locked) > 0` puts the locks first: it is evaluated once, before any job is looked at. A join
+//! with `locked` would do too, and compare each job with each instance: a planner knows no size of an array.
+//!
 //! Invariant: a statement that must see what a lock waiter's predecessor created (cancel) runs after the lock in a
 //! snapshot of its own.
 

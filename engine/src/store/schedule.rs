@@ -9,12 +9,12 @@ use crate::EngineError;
 
 const PROMOTE: &str = "/* promote */
     WITH due AS MATERIALIZED (
-        SELECT id FROM job WHERE state = 'scheduled' AND run_at <= now() ORDER BY run_at LIMIT $1
+        SELECT id FROM job WHERE run_at <= now() AND state = 'scheduled' ORDER BY run_at LIMIT $1
         FOR UPDATE SKIP LOCKED
     ), promoted AS (
         UPDATE job SET state = 'queued', run_at = NULL
-        FROM due WHERE job.id = due.id
-        RETURNING job.id, job.instance_id, job.attempt, job.job_type
+        WHERE id = ANY (ARRAY(SELECT id FROM due))
+        RETURNING id, instance_id, attempt, job_type
     ), logged AS (
         INSERT INTO audit (instance_id, job_id, attempt, event)
         SELECT instance_id, id, attempt, 'job_queued' FROM promoted

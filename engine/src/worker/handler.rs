@@ -22,17 +22,27 @@ pub(super) struct Failure {
 /// Longest service time: what the tail of a distribution may not exceed.
 const SERVICE_MAX: Duration = Duration::from_secs(600);
 
-/// Takes the drawn service time, then ends as drawn.
-pub(super) async fn handle(key: &JobKey, payload: &[u8]) -> Result<(), Failure> {
-    let work = Work::decode(payload).map_err(|error| Failure {
-        permanent: true,
-        reason: format!("the payload is not a load instruction: {error}"),
-    })?;
-    let (service, failure) = draw(key, &work);
-    if !service.is_zero() {
-        tokio::time::sleep(service).await;
+/// A handler that has started: it ends after its service time, as drawn.
+pub(super) struct Running {
+    pub(super) service: Duration,
+    pub(super) failure: Option<Failure>,
+}
+
+/// Starts the handler.
+pub(super) fn start(key: &JobKey, payload: &[u8]) -> Running {
+    match Work::decode(payload) {
+        Ok(work) => {
+            let (service, failure) = draw(key, &work);
+            Running { service, failure }
+        }
+        Err(error) => Running {
+            service: Duration::ZERO,
+            failure: Some(Failure {
+                permanent: true,
+                reason: format!("the payload is not a load instruction: {error}"),
+            }),
+        },
     }
-    failure.map_or(Ok(()), Err)
 }
 
 /// Service time and outcome: a pure function of the instruction and the attempt.

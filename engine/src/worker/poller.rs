@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Shared;
-use super::handler;
+use super::handler::{self, Failure};
 use super::reporter::Report;
 use crate::command::{Wake, WorkerArgs};
 use crate::service::{Stop, stopped};
@@ -106,30 +106,47 @@ impl Poller {
         let received = jobs.iter().map(|(key, _)| Event::Received(*key));
         self.shared.recorder.record_all(MonotonicNs::now(), received)?;
         for (key, job) in jobs {
-            tokio::spawn(work(self.shared.clone(), self.reports.clone(), key, job));
+            self.start(key, &job)?;
         }
+        Ok(())
+    }
+
+    /// Starts one job's handler. Handlers start in the order of the claim, each right after its record; only what is
+    /// left of a handler that takes time goes into a task.
+    fn start(&self, key: JobKey, job: &wire::Job) -> io::Result<()> {
+        self.shared.recorder.record(Event::Started(key))?;
+        let running = handler::start(&key, &job.payload);
+        if running.service.is_zero() {
+            return finish(&self.shared, &self.reports, key, running.failure);
+        }
+        let end = Instant::now() + running.service;
+        let (shared, reports) = (self.shared.clone(), self.reports.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep_until(end).await;
+            if let Err(error) = finish(&shared, &reports, key, running.failure) {
+                give_up(&error);
+            }
+        });
         Ok(())
     }
 }
 
-/// Runs one job's handler, between its two records, and passes the report on.
-async fn work(shared: Arc<Shared>, reports: mpsc::UnboundedSender<Report>, key: JobKey, job: wire::Job) {
-    let result = async {
-        shared.recorder.record(Event::Started(key))?;
-        let failure = handler::handle(&key, &job.payload).await.err();
-        let outcome = match &failure {
-            None => Outcome::Done,
-            Some(failure) if failure.permanent => Outcome::Permanent,
-            Some(_) => Outcome::Transient,
-        };
-        shared.recorder.record(Event::Finished(key, outcome))?;
-        Ok(failure)
+/// Records the end of a handler and passes the report on.
+fn finish(
+    shared: &Shared,
+    reports: &mpsc::UnboundedSender<Report>,
+    key: JobKey,
+    failure: Option<Failure>,
+) -> io::Result<()> {
+    let outcome = match &failure {
+        None => Outcome::Done,
+        Some(failure) if failure.permanent => Outcome::Permanent,
+        Some(_) => Outcome::Transient,
     };
-    match result.await {
-        // The reporter outlives the handlers; if it is gone, the process is going too, and the lease runs out.
-        Ok(failure) => drop(reports.send(Report { key, failure })),
-        Err(error) => give_up(&error),
-    }
+    shared.recorder.record(Event::Finished(key, outcome))?;
+    // The reporter outlives the handlers; if it is gone, the process is going too, and the lease runs out.
+    let _ = reports.send(Report { key, failure });
+    Ok(())
 }
 
 /// A history that can't be written makes the run worthless: better to be seen dead than to work unrecorded.

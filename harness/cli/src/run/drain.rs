@@ -10,8 +10,8 @@ use sqlx::{ConnectOptions, Row};
 /// Each part is one look at a partial index: no count, no scan.
 const OPEN: &str = "/* harness_drain */
     SELECT EXISTS (SELECT 1 FROM job WHERE state = 'queued')
-        OR EXISTS (SELECT 1 FROM job WHERE state = 'running')
-        OR EXISTS (SELECT 1 FROM job WHERE state = 'scheduled')";
+        OR EXISTS (SELECT 1 FROM job WHERE lease_until IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM job WHERE run_at IS NOT NULL)";
 
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! The open-loop generator: arrivals follow the plan, whatever the system does.
 //!
 //! One thread waits for each intended moment and hands the call to the runtime; nothing that the system does can hold
-//! it. Each call records `Sent` right before it is made and `Answered` after. A call without an answer is unknown, and
+//! it. Each arrival is a call of its own; only those that share one intended moment (a burst) go together. Each call records `Sent` right before it is made and `Answered` after. A call without an answer is unknown, and
 //! is asked again with the same id until there is one ([`Load::settle`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use crossover_evidence::load::Workload;
-use crossover_evidence::plan::{Arrival, Plan};
+use crossover_evidence::plan::Plan;
 use crossover_proto::InstanceId;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::engine::StartItem;
@@ -18,7 +18,7 @@ use crossover_proto::history::{Event, Outcome, Recorder};
 
 use super::clients::Clients;
 
-/// Instances in one call of the prefill and of the settling.
+/// Instances in one call of a burst, of the prefill and of the settling.
 const BATCH: usize = 500;
 /// Pause between two rounds of settling.
 const SETTLE_PAUSE: Duration = Duration::from_millis(250);
@@ -114,33 +114,45 @@ impl Load {
     }
 
     fn pace(&self, origin: MonotonicNs, runtime: &tokio::runtime::Handle) {
-        for (number, arrival) in (0u64..).zip(&self.plan.arrivals) {
-            let intended = origin.plus(Duration::from_micros(arrival.offset_us));
-            loop {
-                if self.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let wait = intended.saturating_since(MonotonicNs::now());
-                if wait.is_zero() {
-                    break;
-                }
-                // Short enough to notice a stop.
-                std::thread::sleep(wait.min(Duration::from_millis(100)));
+        let mut first = 0u64;
+        for group in self.plan.arrivals.chunk_by(|a, b| a.offset_us == b.offset_us).flat_map(|group| group.chunks(BATCH)) {
+            let intended = origin.plus(Duration::from_micros(group[0].offset_us));
+            if !self.wait_until(intended) {
+                return;
             }
+            let numbered: Vec<(u64, InstanceId)> = (first..).zip(group).map(|(number, _)| (number, InstanceId::new())).collect();
+            first += group.len() as u64;
             self.counts.open.fetch_add(1, Ordering::Relaxed);
-            runtime.spawn(self.clone().send(number, *arrival, intended));
+            runtime.spawn(self.clone().send(numbered, intended));
         }
     }
 
-    async fn send(self, number: u64, arrival: Arrival, intended: MonotonicNs) {
-        let instance = InstanceId::new();
-        let item = self.item_of(&arrival, instance);
-        let sent = Event::Sent { instance, intended, arrival: number };
+    /// False if the load was stopped meanwhile.
+    fn wait_until(&self, moment: MonotonicNs) -> bool {
+        while !self.stop.load(Ordering::Relaxed) {
+            let wait = moment.saturating_since(MonotonicNs::now());
+            if wait.is_zero() {
+                return true;
+            }
+            // Short enough to notice a stop.
+            std::thread::sleep(wait.min(Duration::from_millis(100)));
+        }
+        false
+    }
+
+    async fn send(self, numbered: Vec<(u64, InstanceId)>, intended: MonotonicNs) {
+        let turn = numbered.first().map_or(0, |(number, _)| *number);
+        let items = numbered.iter().filter_map(|(number, instance)| self.item(*number, *instance)).collect();
+        let sent = numbered.iter().map(|(number, instance)| Event::Sent {
+            instance: *instance,
+            intended,
+            arrival: *number,
+        });
         let outcome = async {
-            self.recorder.record(sent)?;
-            self.counts.sent.fetch_add(1, Ordering::Relaxed);
-            let outcomes = self.clients.start(number, item.into_iter().collect()).await;
-            self.answered(&[(number, instance)], &outcomes)
+            self.recorder.record_all(MonotonicNs::now(), sent)?;
+            self.counts.sent.fetch_add(numbered.len() as u64, Ordering::Relaxed);
+            let outcomes = self.clients.start(turn, items).await;
+            self.answered(&numbered, &outcomes)
         };
         if let Err(error) = outcome.await {
             self.stop();
@@ -204,10 +216,7 @@ impl Load {
     }
 
     fn item(&self, number: u64, instance: InstanceId) -> Option<StartItem> {
-        self.item_of(self.plan.arrival(number)?, instance)
-    }
-
-    fn item_of(&self, arrival: &Arrival, instance: InstanceId) -> Option<StartItem> {
+        let arrival = self.plan.arrival(number)?;
         let entry = self.workload.definitions.get(usize::from(arrival.definition))?;
         Some(StartItem {
             instance_id: instance.to_wire().to_vec().into(),

@@ -204,7 +204,9 @@ impl Stages<'_> {
         let plan = self.scenario.plan.clone();
         let load = Load::new(plan, document.workload.clone(), clients, self.recorder("load")?);
         let samplers = Samplers::start(self.directory, database, self.supervisor, document.samplers.activity_hz)?;
-        let origin = MonotonicNs::now().plus(LEAD);
+        // A backlog's workers are started below, and may claim at once.
+        let lead = if self.scenario.plan.arrivals.is_empty() { Duration::ZERO } else { LEAD };
+        let origin = MonotonicNs::now().plus(lead);
         self.meta.update(|meta| meta.origin_ns = Some(origin.0))?;
         let shown = self.progress.follow(self.directory, &self.scenario.plan, load.counts(), origin);
         let timeline = faults::Timeline::new(

@@ -80,10 +80,10 @@ fn script_text(reference: &Reference, job_type: &str) -> anyhow::Result<String> 
         .replace("$3", "'pgbench'")
         .replace("$4", "30000");
     let complete = text("complete")?
-        .replace("$1::bigint[]", ":'ids'::bigint[]")
-        .replace("$2::smallint[]", ":'attempts'::smallint[]")
-        .replace("$3::uuid[]", ":'instances'::uuid[]")
-        .replace("($3)", "(:'instances'::uuid[])");
+        .replace("$1::bigint[]", ":ids::bigint[]")
+        .replace("$2::smallint[]", ":attempts::smallint[]")
+        .replace("$3::uuid[]", ":instances::uuid[]")
+        .replace("($3)", "(:instances::uuid[])");
     Ok(format!("{}\n\\gset\n{};\n", one_line(&claim), one_line(&complete)))
 }
 
@@ -100,12 +100,12 @@ async fn run(
 ) -> anyhow::Result<f64> {
     let per_client = (reference.jobs / reference.batch / reference.clients).max(1);
     let command = tokio::process::Command::new(pgbench)
-        .args(["--no-vacuum", "--client", &reference.clients.to_string(), "--jobs", "1"])
+        .args(["--no-vacuum", "--protocol", "prepared", "--client", &reference.clients.to_string(), "--jobs", "1"])
         .args(["--transactions", &per_client.to_string(), "--file", &script.display().to_string()])
         .args(["--host", database.host(), "--port", &database.port().to_string()])
         .args(["--username", database.user(), "reference"])
         .env("PGPASSWORD", database.reveal_password())
-        .env("PGOPTIONS", "-c enable_seqscan=off -c jit=off")
+        .env("PGOPTIONS", "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off")
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();

@@ -168,6 +168,37 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_instance_may_be_cancelled_or_completed_by_a_letter_brought_back() {
+        let mut scene = Scene::new(&[1, 2]);
+        let failed = scene.start();
+        scene.fail_next(false);
+        scene.cancel(failed);
+        scene.start();
+        scene.drain();
+        let second = scene.start();
+        scene.fail_next(false);
+        let letter = scene
+            .snapshot
+            .jobs
+            .iter()
+            .rposition(|job| job.instance == second)
+            .unwrap();
+        scene.bring_back(letter);
+        scene.drain();
+        let states: Vec<InstanceState> = scene.snapshot.instances.iter().map(|row| row.state).collect();
+        assert_eq!(
+            states,
+            [
+                InstanceState::Cancelled,
+                InstanceState::Completed,
+                InstanceState::Completed
+            ]
+        );
+        let check = check(&scene.ledger());
+        assert_eq!(check.verdict, Verdict::Pass, "{check:#?}");
+    }
+
+    #[test]
     fn a_state_written_without_its_audit_row_fails() {
         let mut scene = finished();
         scene.snapshot.audit.retain(|row| row.event != AuditEvent::JobCompleted);

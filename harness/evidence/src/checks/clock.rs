@@ -36,11 +36,25 @@ pub(super) fn check(ledger: &Ledger<'_>, measures: &Measures) -> Check {
 mod tests {
     use super::*;
     use crate::result::Verdict;
-    use crate::scene::Scene;
+    use crate::scene::{ORIGIN, Scene};
+    use crossover_proto::history::Event;
 
     fn checked(scene: &Scene) -> Check {
         let ledger = scene.ledger();
         check(&ledger, &Measures::of(&ledger))
+    }
+
+    #[test]
+    fn a_claim_whose_statement_began_before_the_job_was_created_is_no_clock_trouble() {
+        let mut scene = Scene::new(&[1]);
+        scene.start();
+        scene.drain();
+        for record in &mut scene.history[1].records {
+            if let Event::Claimed { before, .. } = &mut record.event {
+                *before = ORIGIN;
+            }
+        }
+        assert_eq!(checked(&scene).verdict, Verdict::Pass);
     }
 
     #[test]

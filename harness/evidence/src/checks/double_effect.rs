@@ -181,7 +181,7 @@ mod tests {
         scene.start();
         scene.fail_next(true);
         scene.fail_next(false);
-        scene.bring_back();
+        scene.bring_back(0);
         scene.drain();
         let check = check(&scene.ledger());
         assert_eq!(check.verdict, Verdict::Pass, "{check:?}");

@@ -3,6 +3,7 @@
 //! Lost is:
 //! - an accepted instance that the database does not know;
 //! - a job that the instance's state says must exist, or must be completed, and does not or is not;
+//! - an instance of a definition that was never registered: nobody can say what its work is;
 //! - a running instance with nothing left to run (the next step was never created, or the join was missed);
 //! - a failed instance without a dead letter (it gave up its work for no reason);
 //! - a completed job that no worker ever started (only where no history was torn off), and a job that workers
@@ -110,6 +111,7 @@ pub(super) fn find(ledger: &Ledger<'_>) -> Findings {
     for (place, instance) in ledger.instances().iter().enumerate() {
         match (ledger.row(instance), ledger.definition(instance)) {
             (Some(row), Some(definition)) => judge_instance(&mut found, ledger, place, row, definition),
+            (Some(_), None) => found.undone_jobs.add(Example::Instance(place)),
             (None, _) if instance.start == Start::Accepted || has_rows(ledger, place) => {
                 found.missing_instances.add(Example::Instance(place));
             }
@@ -286,6 +288,15 @@ mod tests {
         let check = checked(&scene);
         assert_eq!(check.verdict, Verdict::Pass);
         assert!(check.detail.contains("torn history"), "{}", check.detail);
+    }
+
+    #[test]
+    fn an_instance_without_a_definition_can_not_pass() {
+        let mut scene = Scene::new(&[1]);
+        scene.start();
+        scene.drain();
+        scene.snapshot.definitions.clear();
+        failed(&scene, "1 × job missing or not done");
     }
 
     #[test]

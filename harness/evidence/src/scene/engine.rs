@@ -241,14 +241,8 @@ impl Scene {
         }
     }
 
-    /// Brings the first dead letter back.
-    pub(crate) fn bring_back(&mut self) {
-        let job = self
-            .snapshot
-            .jobs
-            .iter()
-            .position(|job| job.state == JobState::DeadLetter)
-            .unwrap();
+    /// Brings a dead letter back.
+    pub(crate) fn bring_back(&mut self, job: usize) {
         let attempt = self.snapshot.jobs[job].attempt;
         self.move_job(job, JobState::Queued, attempt, AuditEvent::JobQueued, attempt);
     }

@@ -9,10 +9,10 @@ mod stories;
 
 use std::time::Duration;
 
+use crossover_proto::InstanceId;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::definition::{Definition, JobSpec, RetryPolicy, Step};
 use crossover_proto::history::{Event, HistoryFile, JobKey, Outcome, Record};
-use crossover_proto::{InstanceId, JobId};
 use uuid::Uuid;
 
 use crate::checks::{Judgement, Rules, judge};
@@ -20,7 +20,7 @@ use crate::ledger::{Ledger, Mode, RunEvidence};
 use crate::load::{Arrivals, HandlerSpec, Phase, Workload, WorkloadDefinition};
 use crate::measure::Measures;
 use crate::plan::{Plan, Traces};
-use crate::snapshot::{AuditEvent, DefinitionRow, Snapshot};
+use crate::snapshot::{DefinitionRow, Snapshot};
 
 /// Start of the load.
 pub(crate) const ORIGIN: MonotonicNs = MonotonicNs(5_000_000_000_000);
