@@ -80,7 +80,9 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
     let load = Load::new(plan, workload, clients, recorder);
     let origin = MonotonicNs::now().plus(std::time::Duration::from_millis(100));
     load.drive(origin).await?;
+    let settling = load.settle_meanwhile();
     load.settle(std::time::Instant::now() + std::time::Duration::from_secs(10)).await?;
+    settling.abort();
     server.abort();
 
     let history = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));

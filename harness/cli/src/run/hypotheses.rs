@@ -3,15 +3,26 @@
 use crossover_evidence::result::{Claim, ClaimVerdict, RunResult};
 use serde_json::Value;
 
-use crate::scenario::Hypothesis;
+use crate::scenario::{Document, Hypothesis};
 
-/// One claim per hypothesis: supported, refuted, or not settled where the number is missing.
-pub fn judge(hypotheses: &[Hypothesis], result: &RunResult) -> Vec<Claim> {
-    if hypotheses.is_empty() {
+/// One claim per hypothesis that applies: supported, refuted, or not settled where the number is missing.
+pub fn judge(document: &Document, result: &RunResult) -> Vec<Claim> {
+    if document.hypotheses.is_empty() {
         return Vec::new();
     }
-    let json = serde_json::to_value(result).unwrap_or_default();
-    hypotheses.iter().map(|hypothesis| judge_one(hypothesis, &json)).collect()
+    let result = serde_json::to_value(result).unwrap_or_default();
+    let settings = serde_json::to_value(document).unwrap_or_default();
+    let applying = document.hypotheses.iter().filter(|hypothesis| applies(hypothesis, &settings));
+    applying.map(|hypothesis| judge_one(hypothesis, &result)).collect()
+}
+
+fn applies(hypothesis: &Hypothesis, settings: &Value) -> bool {
+    let Some((key, value)) = hypothesis.when.as_ref().and_then(|when| when.split_once('=')) else { return true };
+    match lookup(settings, key.trim()) {
+        Some(Value::String(found)) => found == value.trim(),
+        Some(found) => found.to_string() == value.trim(),
+        None => false,
+    }
 }
 
 fn judge_one(hypothesis: &Hypothesis, result: &Value) -> Claim {
@@ -58,7 +69,7 @@ mod tests {
     use super::*;
 
     fn hypothesis(metric: &str, at_most: f64) -> Hypothesis {
-        Hypothesis { text: "t".to_owned(), metric: metric.to_owned(), at_least: None, at_most: Some(at_most) }
+        Hypothesis { text: "t".to_owned(), metric: metric.to_owned(), when: None, at_least: None, at_most: Some(at_most) }
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn build(
     };
     result.run.invalid_reasons = invalid_reasons(meta, &result);
     result.run.valid = result.run.invalid_reasons.is_empty();
-    result.claims = hypotheses::judge(&document.hypotheses, &result);
+    result.claims = hypotheses::judge(document, &result);
     (result, series)
 }
 
@@ -227,7 +227,8 @@ fn timeline(meta: &RunMeta, scenario: &Scenario, origin: MonotonicNs) -> Vec<Tim
 
 /// Length of the warm-up phases at the start.
 fn warmup(scenario: &Scenario) -> Duration {
-    scenario.plan.phases.iter().take_while(|phase| phase.warmup).map(|phase| phase.duration).sum()
+    let timed = scenario.plan.phases.iter().filter(|phase| !phase.duration.is_zero());
+    timed.take_while(|phase| phase.warmup).map(|phase| phase.duration).sum()
 }
 
 /// For a run that died before its servers were up.

@@ -2,7 +2,7 @@
 //!
 //! One thread waits for each intended moment and hands the call to the runtime; nothing that the system does can hold
 //! it. Each arrival is a call of its own; only those that share one intended moment (a burst) go together. Each call records `Sent` right before it is made and `Answered` after. A call without an answer is unknown, and
-//! is asked again with the same id until there is one ([`Load::settle`]).
+//! is asked again with the same id, from the first moment on, until there is one ([`Load::settle`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +15,8 @@ use crossover_proto::InstanceId;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::engine::StartItem;
 use crossover_proto::history::{Event, Outcome, Recorder};
+
+use tokio::task::JoinHandle;
 
 use super::clients::Clients;
 
@@ -47,6 +49,7 @@ pub struct Load {
     recorder: Recorder,
     counts: Arc<Counts>,
     unsettled: Arc<Mutex<Vec<(u64, InstanceId)>>>,
+    rounds: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     broken: Arc<Mutex<Option<std::io::Error>>>,
 }
@@ -61,6 +64,7 @@ impl Load {
             recorder,
             counts: Arc::default(),
             unsettled: Arc::default(),
+            rounds: Arc::default(),
             stop: Arc::default(),
             broken: Arc::default(),
         }
@@ -109,8 +113,7 @@ impl Load {
         let pacing = std::thread::Builder::new().name("pacing".to_owned()).spawn(move || load.pace(origin, &runtime));
         let pacing = pacing.context("can't start the pacing thread")?;
         tokio::task::spawn_blocking(move || pacing.join()).await?.map_err(|_| anyhow::anyhow!("the pacing thread panicked"))?;
-        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
-        broken.map_or(Ok(()), |error| Err(error).context("the load's history can't be written"))
+        self.check()
     }
 
     fn pace(&self, origin: MonotonicNs, runtime: &tokio::runtime::Handle) {
@@ -155,45 +158,69 @@ impl Load {
             self.answered(&numbered, &outcomes)
         };
         if let Err(error) = outcome.await {
-            self.stop();
-            *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.fail(error);
         }
         self.counts.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Asks for every unknown outcome again until there is none left, or until `deadline`.
+    /// Asks for unknown outcomes again while the load goes on, as a client would; until the task is aborted.
+    pub fn settle_meanwhile(&self) -> JoinHandle<()> {
+        let load = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(SETTLE_PAUSE).await;
+                if let Err(error) = load.settle_round().await {
+                    load.fail(error);
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Waits until no outcome is unknown, or until `deadline`; [`Load::settle_meanwhile`] does the asking.
     ///
     /// # Errors
     /// If the history can't be written.
     pub async fn settle(&self, deadline: Instant) -> anyhow::Result<()> {
-        let mut turn = 0;
+        while Instant::now() < deadline {
+            let open = self.counts.open.load(Ordering::Relaxed) + self.counts.unknown.load(Ordering::Relaxed);
+            if open == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.check()
+    }
+
+    /// One batch of unknown outcomes, asked again.
+    async fn settle_round(&self) -> std::io::Result<()> {
         loop {
-            let open = self.counts.open.load(Ordering::Relaxed);
             let batch: Vec<(u64, InstanceId)> = {
                 let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
                 let count = unsettled.len().min(BATCH);
                 unsettled.drain(..count).collect()
             };
-            if batch.is_empty() && open == 0 {
+            let Some((turn, _)) = batch.first() else { return Ok(()) };
+            let items = batch.iter().filter_map(|(arrival, instance)| self.item(*arrival, *instance)).collect();
+            // Another replica than the one that did not answer, in the long run.
+            let turn = turn + self.rounds.fetch_add(1, Ordering::Relaxed);
+            let outcomes = self.clients.start(turn, items).await;
+            self.answered(&batch, &outcomes)?;
+            self.counts.unknown.fetch_sub(batch.len() as u64, Ordering::Relaxed);
+            if outcomes.contains(&Outcome::Unknown) {
                 return Ok(());
-            }
-            if Instant::now() > deadline {
-                self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).extend(batch);
-                return Ok(());
-            }
-            let mut progressed = false;
-            if !batch.is_empty() {
-                let items = batch.iter().filter_map(|(arrival, instance)| self.item(*arrival, *instance)).collect();
-                turn += 1;
-                let outcomes = self.clients.start(turn, items).await;
-                progressed = outcomes.iter().any(|outcome| *outcome != Outcome::Unknown);
-                self.counts.unknown.fetch_sub(batch.len() as u64, Ordering::Relaxed);
-                self.answered(&batch, &outcomes)?;
-            }
-            if !progressed {
-                tokio::time::sleep(SETTLE_PAUSE).await;
             }
         }
+    }
+
+    fn fail(&self, error: std::io::Error) {
+        self.stop();
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        broken.map_or(Ok(()), |error| Err(error).context("the load's history can't be written"))
     }
 
     /// Records the answers, counts them, and keeps the unknown ones for the settling.

@@ -220,6 +220,7 @@ impl Stages<'_> {
         if !self.scenario.plan.prefill.is_empty() {
             parts.start_workers(&document).await?;
         }
+        let settling = load.settle_meanwhile();
         let faults = tokio::spawn(timeline.clone().run(origin));
         let ending = self.until_load_ends(&load, faults, origin, interrupted.clone()).await;
         timeline.heal().await;
@@ -228,6 +229,7 @@ impl Stages<'_> {
         let drain = if was_interrupted { Duration::from_secs(2) } else { document.drain.timeout };
         self.drain(&load, database, Instant::now() + drain, interrupted).await?;
         self.meta.update(|meta| meta.end_ns = Some(MonotonicNs::now().0))?;
+        settling.abort();
         shown.abort();
         samplers.stop();
         Ok(was_interrupted)

@@ -249,6 +249,8 @@ pub struct Reference {
 pub struct Hypothesis {
     /// What is expected, in words.
     pub text: String,
+    /// `KEY=VALUE`: it is expected only where the scenario's key has this value (at some points of a sweep).
+    pub when: Option<String>,
     /// Path in `result.json`, such as `latency_ms.dispatch.p50` or `phases.steady.lock_wait_share`.
     pub metric: String,
     /// Smallest value that holds.
@@ -288,6 +290,9 @@ impl Document {
         lasting("drain.timeout", self.drain.timeout, Duration::from_secs(1), Duration::from_hours(24))?;
         self.validate_faults()?;
         for (index, hypothesis) in self.hypotheses.iter().enumerate() {
+            if hypothesis.when.as_ref().is_some_and(|when| !when.contains('=')) {
+                return refuse(format!("hypotheses[{index}].when"), "expected KEY=VALUE, as in polling.claim=blocking");
+            }
             if hypothesis.at_least.is_none() && hypothesis.at_most.is_none() {
                 return refuse(format!("hypotheses[{index}]"), "found neither at_least nor at_most; give at least one");
             }
