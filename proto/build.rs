@@ -6,9 +6,7 @@ const FILES: [&str; 2] = ["crossover/engine/v1/engine.proto", "crossover/load/v1
 
 fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
-    tonic_prost_build::configure()
-        .bytes(".")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
     for file in FILES {
         println!("cargo::rerun-if-changed={file}");
     }

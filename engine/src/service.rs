@@ -72,7 +72,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> 
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, router).with_graceful_shutdown(stopped(stop)).await.map_err(EngineError::Server)
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stopped(stop))
+        .await
+        .map_err(EngineError::Server)
 }
 
 /// A reader never sees half of it.

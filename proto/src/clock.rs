@@ -36,6 +36,9 @@ impl MonotonicNs {
     /// The moment `later` after this one.
     #[must_use]
     pub fn plus(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }

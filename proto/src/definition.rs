@@ -126,7 +126,9 @@ impl Definition {
     pub fn job_types(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
         let jobs = self.steps.iter().flat_map(|step| &step.jobs);
-        jobs.map(|job| job.job_type.as_str()).filter(|name| seen.insert(*name)).collect()
+        jobs.map(|job| job.job_type.as_str())
+            .filter(|name| seen.insert(*name))
+            .collect()
     }
 
     /// Checks what the type system can't.
@@ -199,7 +201,10 @@ impl RetryPolicy {
             return fail(&format!("{place}.multiplier"), problem);
         }
         if !(0.0..=1.0).contains(&self.jitter) {
-            return fail(&format!("{place}.jitter"), format!("found {}; allowed is 0 to 1", self.jitter));
+            return fail(
+                &format!("{place}.jitter"),
+                format!("found {}; allowed is 0 to 1", self.jitter),
+            );
         }
         if self.max_backoff < self.initial_backoff {
             let problem = format!(
@@ -250,7 +255,10 @@ mod tests {
     fn each_fault_is_named_with_its_place() {
         let cases = [
             (r#"{"name":"n","steps":[]}"#, "steps: found none"),
-            (r#"{"name":"n","steps":[{"name":"a","jobs":[]}]}"#, "steps[0].jobs: found none"),
+            (
+                r#"{"name":"n","steps":[{"name":"a","jobs":[]}]}"#,
+                "steps[0].jobs: found none",
+            ),
             (
                 r#"{"name":"n","steps":[{"name":"a","jobs":[{"job_type":"t","colour":1}]}]}"#,
                 "steps[0].jobs[0].colour: unknown field `colour`",
@@ -282,7 +290,10 @@ mod tests {
         ];
         for (document, expected) in cases {
             let message = refused(document);
-            assert!(message.contains(expected), "{document}\n  gave {message}\n  not  {expected}");
+            assert!(
+                message.contains(expected),
+                "{document}\n  gave {message}\n  not  {expected}"
+            );
         }
     }
 }

@@ -50,11 +50,24 @@ type Answer<T> = Result<Response<T>, Status>;
 impl Api {
     pub(super) fn new(store: Store, wakeups: Wakeups, recorder: Recorder, claim: ClaimKind, stop: Stop) -> Self {
         let starter = starter::spawn(store.clone(), wakeups.clone(), recorder.clone());
-        Self { store, wakeups, recorder, claim, starter, definitions: Mutex::default(), stop }
+        Self {
+            store,
+            wakeups,
+            recorder,
+            claim,
+            starter,
+            definitions: Mutex::default(),
+            stop,
+        }
     }
 
     async fn definition(&self, name: &str) -> Result<Option<(i64, Arc<[String]>)>, Status> {
-        let known = self.definitions.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let known = self
+            .definitions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
         if let Some((id, types, _)) = known.filter(|(_, _, at)| at.elapsed() < DEFINITION_TTL) {
             return Ok(Some((id, types)));
         }
@@ -63,18 +76,29 @@ impl Api {
         };
         let types: Arc<[String]> = first_step_types(&definition).into();
         let known = (registered.id, types.clone(), Instant::now());
-        self.definitions.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
+        self.definitions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), known);
         Ok(Some((registered.id, types)))
     }
 
     async fn claim_once(&self, poll: &wire::PollRequest) -> Result<Vec<wire::Job>, Status> {
         let before = MonotonicNs::now();
         let lease = Duration::from_millis(u64::from(poll.lease_ms));
-        let claimed = self.store.claim(self.claim, &poll.job_type, poll.max_jobs, &poll.worker, lease).await;
+        let claimed = self
+            .store
+            .claim(self.claim, &poll.job_type, poll.max_jobs, &poll.worker, lease)
+            .await;
         let claimed = claimed.map_err(status)?;
         let after = MonotonicNs::now();
-        let events = claimed.iter().map(|job| Event::Claimed { key: key_of(job), before });
-        self.recorder.record_all(after, events).map_err(|error| status(EngineError::History(error)))?;
+        let events = claimed.iter().map(|job| Event::Claimed {
+            key: key_of(job),
+            before,
+        });
+        self.recorder
+            .record_all(after, events)
+            .map_err(|error| status(EngineError::History(error)))?;
         counter!("engine_jobs_claimed_total").increment(claimed.len() as u64);
         let seconds = after.saturating_since(before).as_secs_f64();
         histogram!("engine_statement_seconds", "statement" => "claim").record(seconds);
@@ -90,17 +114,30 @@ impl Api {
         bounded(refs.len())?;
         let parsed: Vec<Option<Attempt>> = refs.iter().map(attempt_of).collect();
         let mut seen = HashSet::new();
-        let once = parsed.iter().enumerate().filter_map(|(index, item)| item.map(|attempt| (index, attempt)));
+        let once = parsed
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| item.map(|attempt| (index, attempt)));
         let batch: Vec<(usize, Attempt)> = once.filter(|(_, attempt)| seen.insert(attempt.job)).collect();
         let mut done = match batch.is_empty() {
             true => HashSet::new(),
             false => change(batch).await.map_err(status)?,
         };
-        let firsts: Vec<bool> =
-            parsed.iter().map(|item| item.is_some_and(|attempt| done.remove(&attempt.job))).collect();
-        let open: Vec<JobId> =
-            parsed.iter().zip(&firsts).filter(|(_, done)| !**done).filter_map(|(item, _)| item.map(|a| a.job)).collect();
-        let found = if open.is_empty() { HashMap::new() } else { self.store.outcomes(&open).await.map_err(status)? };
+        let firsts: Vec<bool> = parsed
+            .iter()
+            .map(|item| item.is_some_and(|attempt| done.remove(&attempt.job)))
+            .collect();
+        let open: Vec<JobId> = parsed
+            .iter()
+            .zip(&firsts)
+            .filter(|(_, done)| !**done)
+            .filter_map(|(item, _)| item.map(|a| a.job))
+            .collect();
+        let found = if open.is_empty() {
+            HashMap::new()
+        } else {
+            self.store.outcomes(&open).await.map_err(status)?
+        };
         let answer = |(item, first): (&Option<Attempt>, &bool)| match item {
             None => Outcome::Invalid,
             Some(_) if *first => Outcome::Done,
@@ -121,8 +158,14 @@ impl Engine for Api {
         let definition = Definition::from_json(&request.into_inner().document_json)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let registered = self.store.register(&definition).await.map_err(status)?;
-        self.definitions.lock().unwrap_or_else(PoisonError::into_inner).remove(&definition.name);
-        Ok(Response::new(wire::RegisterResponse { definition_id: registered.id, version: registered.version }))
+        self.definitions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&definition.name);
+        Ok(Response::new(wire::RegisterResponse {
+            definition_id: registered.id,
+            version: registered.version,
+        }))
     }
 
     async fn start(&self, request: Request<wire::StartRequest>) -> Answer<wire::StartResponse> {
@@ -143,14 +186,24 @@ impl Engine for Api {
         if !instances.is_empty() {
             let (answer, answered) = oneshot::channel();
             let gone = |_| Status::unavailable("the replica is stopping");
-            self.starter.send(starter::Call { instances, answer }).await.map_err(|_| gone(()))?;
-            let mut started = answered.await.map_err(|_| gone(()))?.map_err(|error| status_of(&error))?;
+            self.starter
+                .send(starter::Call { instances, answer })
+                .await
+                .map_err(|_| gone(()))?;
+            let mut started = answered
+                .await
+                .map_err(|_| gone(()))?
+                .map_err(|error| status_of(&error))?;
             for (index, id) in places {
                 // An id named twice in one call: the first was new, the next is a repeat.
-                outcomes[index] = started.insert(id, StartOutcome::AlreadyExists).unwrap_or(StartOutcome::AlreadyExists);
+                outcomes[index] = started
+                    .insert(id, StartOutcome::AlreadyExists)
+                    .unwrap_or(StartOutcome::AlreadyExists);
             }
         }
-        Ok(Response::new(wire::StartResponse { outcomes: outcomes.into_iter().map(i32::from).collect() }))
+        Ok(Response::new(wire::StartResponse {
+            outcomes: outcomes.into_iter().map(i32::from).collect(),
+        }))
     }
 
     async fn poll(&self, request: Request<wire::PollRequest>) -> Answer<wire::PollResponse> {
@@ -179,13 +232,17 @@ impl Engine for Api {
     async fn extend(&self, request: Request<wire::LeaseRequest>) -> Answer<wire::OutcomeResponse> {
         let request = request.into_inner();
         let lease = Duration::from_millis(u64::from(request.lease_ms));
-        self.change(&request.jobs, async |batch| self.store.extend(&attempts(&batch), lease).await).await
+        self.change(&request.jobs, async |batch| {
+            self.store.extend(&attempts(&batch), lease).await
+        })
+        .await
     }
 
     async fn release(&self, request: Request<wire::LeaseRequest>) -> Answer<wire::OutcomeResponse> {
         let release = async |batch: Vec<(usize, Attempt)>| {
             let released = self.store.release(&attempts(&batch)).await?;
-            self.wakeups.ready(released.iter().map(|(_, job_type)| job_type.as_str()));
+            self.wakeups
+                .ready(released.iter().map(|(_, job_type)| job_type.as_str()));
             Ok(released.into_iter().map(|(job, _)| job).collect())
         };
         self.change(&request.into_inner().jobs, release).await
@@ -215,7 +272,10 @@ impl Engine for Api {
 
     async fn fail(&self, request: Request<wire::FailRequest>) -> Answer<wire::OutcomeResponse> {
         let failures = request.into_inner().failures;
-        let refs: Vec<wire::JobRef> = failures.iter().map(|failure| failure.job.clone().unwrap_or_default()).collect();
+        let refs: Vec<wire::JobRef> = failures
+            .iter()
+            .map(|failure| failure.job.clone().unwrap_or_default())
+            .collect();
         let fail = async |batch: Vec<(usize, Attempt)>| {
             let failed = batch.into_iter().map(|(index, attempt)| FailedAttempt {
                 attempt,
@@ -234,7 +294,11 @@ impl Engine for Api {
         bounded(wanted.len())?;
         let parsed: Vec<Option<InstanceId>> = wanted.iter().map(|id| InstanceId::from_wire(id)).collect();
         let ids: Vec<InstanceId> = parsed.iter().copied().flatten().collect();
-        let found = if ids.is_empty() { HashMap::new() } else { self.store.cancel(&ids).await.map_err(status)? };
+        let found = if ids.is_empty() {
+            HashMap::new()
+        } else {
+            self.store.cancel(&ids).await.map_err(status)?
+        };
         let answer = |id: &Option<InstanceId>| match id {
             None => CancelOutcome::InvalidId,
             Some(id) => match found.get(id) {
@@ -243,7 +307,9 @@ impl Engine for Api {
                 Some(Cancelled::AlreadyFinished) => CancelOutcome::AlreadyFinished,
             },
         };
-        Ok(Response::new(wire::CancelResponse { outcomes: parsed.iter().map(answer).map(i32::from).collect() }))
+        Ok(Response::new(wire::CancelResponse {
+            outcomes: parsed.iter().map(answer).map(i32::from).collect(),
+        }))
     }
 
     async fn inspect(&self, request: Request<wire::InspectRequest>) -> Answer<wire::InspectResponse> {
@@ -264,7 +330,10 @@ impl Engine for Api {
 
 impl Api {
     /// A start item that can go to the store, or the refusal.
-    async fn checked(&self, item: wire::StartItem) -> Result<Result<(NewInstance, Arc<[String]>), StartOutcome>, Status> {
+    async fn checked(
+        &self,
+        item: wire::StartItem,
+    ) -> Result<Result<(NewInstance, Arc<[String]>), StartOutcome>, Status> {
         let Some(id) = InstanceId::from_wire(&item.instance_id) else {
             return Ok(Err(StartOutcome::InvalidId));
         };
@@ -275,7 +344,15 @@ impl Api {
             return Ok(Err(StartOutcome::UnknownDefinition));
         };
         let payload = item.payload.to_vec();
-        Ok(Ok((NewInstance { id, definition, payload, delay_ms: i64::from(item.delay_ms) }, types)))
+        Ok(Ok((
+            NewInstance {
+                id,
+                definition,
+                payload,
+                delay_ms: i64::from(item.delay_ms),
+            },
+            types,
+        )))
     }
 }
 
@@ -338,7 +415,12 @@ fn audit_entry(line: crate::store::AuditLine) -> wire::AuditEntry {
 }
 
 fn first_step_types(definition: &Definition) -> Vec<String> {
-    let jobs = definition.steps.first().map(|step| step.jobs.iter()).into_iter().flatten();
+    let jobs = definition
+        .steps
+        .first()
+        .map(|step| step.jobs.iter())
+        .into_iter()
+        .flatten();
     unique(jobs.filter(|job| job.delay.is_zero()).map(|job| job.job_type.clone()))
 }
 
@@ -351,7 +433,9 @@ fn bounded(items: usize) -> Result<(), Status> {
     if items <= JOBS_MAX {
         return Ok(());
     }
-    Err(Status::invalid_argument(format!("found {items} items; one call takes at most {JOBS_MAX}")))
+    Err(Status::invalid_argument(format!(
+        "found {items} items; one call takes at most {JOBS_MAX}"
+    )))
 }
 
 fn status(error: EngineError) -> Status {

@@ -35,7 +35,9 @@ pub(super) fn spawn(store: Store, wakeups: Wakeups, recorder: Recorder) -> mpsc:
     tokio::spawn(async move {
         let mut next: Option<Call> = None;
         loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else { return };
+            let Ok(permit) = permits.clone().acquire_owned().await else {
+                return;
+            };
             let Some(first) = (match next.take() {
                 Some(call) => Some(call),
                 None => receiver.recv().await,
@@ -80,8 +82,11 @@ async fn run(store: &Store, wakeups: &Wakeups, recorder: &Recorder, calls: Vec<C
     }
     let mut outcome = start(store, recorder, instances).await;
     if let Ok(started) = &outcome {
-        let ready: HashSet<&str> =
-            started.iter().filter_map(|id| types.get(id)).flat_map(|of| of.iter().map(String::as_str)).collect();
+        let ready: HashSet<&str> = started
+            .iter()
+            .filter_map(|id| types.get(id))
+            .flat_map(|of| of.iter().map(String::as_str))
+            .collect();
         wakeups.ready(ready.iter().copied());
     }
     for (ids, answer) in answers {
@@ -96,7 +101,11 @@ async fn run(store: &Store, wakeups: &Wakeups, recorder: &Recorder, calls: Vec<C
 }
 
 fn said(new: bool) -> StartOutcome {
-    if new { StartOutcome::Accepted } else { StartOutcome::AlreadyExists }
+    if new {
+        StartOutcome::Accepted
+    } else {
+        StartOutcome::AlreadyExists
+    }
 }
 
 async fn start(
@@ -108,8 +117,14 @@ async fn start(
     let before = MonotonicNs::now();
     let started = store.start(instances).await.map_err(Arc::new)?;
     let after = MonotonicNs::now();
-    let created = started.iter().map(|instance| Event::Created { instance: *instance, step: 0, before });
-    recorder.record_all(after, created).map_err(|error| Arc::new(EngineError::History(error)))?;
+    let created = started.iter().map(|instance| Event::Created {
+        instance: *instance,
+        step: 0,
+        before,
+    });
+    recorder
+        .record_all(after, created)
+        .map_err(|error| Arc::new(EngineError::History(error)))?;
     counter!("engine_instances_started_total").increment(started.len() as u64);
     histogram!("engine_start_batch_instances").record(count as f64);
     histogram!("engine_statement_seconds", "statement" => "start").record(after.saturating_since(before).as_secs_f64());

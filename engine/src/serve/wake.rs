@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use tokio::sync::Notify;
 
 use crate::EngineError;
@@ -152,7 +152,10 @@ async fn send(
 }
 
 async fn connect_listener(url: &DatabaseUrl, application: &str) -> Result<PgListener, EngineError> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(url.options(application)).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_with(url.options(application))
+        .await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     Ok(listener)

@@ -50,7 +50,11 @@ impl Store {
         transaction.commit().await?;
         rows.iter()
             .map(|row| {
-                let found = if row.try_get("open")? { Cancelled::Now } else { Cancelled::AlreadyFinished };
+                let found = if row.try_get("open")? {
+                    Cancelled::Now
+                } else {
+                    Cancelled::AlreadyFinished
+                };
                 Ok((InstanceId(row.try_get("id")?), found))
             })
             .collect()

@@ -20,8 +20,8 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(url: &str) -> Result<Self, EngineError> {
         // The parser's own message may quote the URL: it is not passed on.
-        let options = PgConnectOptions::from_str(url)
-            .map_err(|_| EngineError::DatabaseUrl("it can't be parsed".to_owned()))?;
+        let options =
+            PgConnectOptions::from_str(url).map_err(|_| EngineError::DatabaseUrl("it can't be parsed".to_owned()))?;
         Ok(Self(options))
     }
 }
@@ -35,7 +35,11 @@ impl fmt::Debug for DatabaseUrl {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (host, port) = (self.0.get_host(), self.0.get_port());
-        write!(f, "postgres://***@{host}:{port}/{}", self.0.get_database().unwrap_or_default())
+        write!(
+            f,
+            "postgres://***@{host}:{port}/{}",
+            self.0.get_database().unwrap_or_default()
+        )
     }
 }
 

@@ -41,12 +41,18 @@ impl Store {
         let document = definition.to_json();
         let mut transaction = self.pool.begin().await?;
         sqlx::query(LOCK).execute(&mut *transaction).await?;
-        let latest = sqlx::query(LATEST).bind(&definition.name).fetch_optional(&mut *transaction).await?;
+        let latest = sqlx::query(LATEST)
+            .bind(&definition.name)
+            .fetch_optional(&mut *transaction)
+            .await?;
         let mut version = 1;
         if let Some(row) = latest {
             version = row.try_get::<i32, _>("version")? + 1;
             if row.try_get::<String, _>("document")? == document {
-                return Ok(Registered { id: row.try_get("id")?, version: version - 1 });
+                return Ok(Registered {
+                    id: row.try_get("id")?,
+                    version: version - 1,
+                });
             }
         }
         let id = insert(&mut transaction, definition, &document, version).await?;
@@ -62,7 +68,10 @@ impl Store {
         let Some(row) = sqlx::query(LATEST).bind(name).fetch_optional(&self.pool).await? else {
             return Ok(None);
         };
-        let registered = Registered { id: row.try_get("id")?, version: row.try_get("version")? };
+        let registered = Registered {
+            id: row.try_get("id")?,
+            version: row.try_get("version")?,
+        };
         let definition = Definition::from_json(&row.try_get::<String, _>("document")?)?;
         Ok(Some((registered, definition)))
     }
@@ -91,9 +100,17 @@ async fn insert(
         .bind(id)
         .bind(jobs.iter().map(|(step, ..)| *step).collect::<Vec<i16>>())
         .bind(jobs.iter().map(|(_, ordinal, _)| *ordinal).collect::<Vec<i16>>())
-        .bind(jobs.iter().map(|(.., job)| job.job_type.clone()).collect::<Vec<String>>())
+        .bind(
+            jobs.iter()
+                .map(|(.., job)| job.job_type.clone())
+                .collect::<Vec<String>>(),
+        )
         .bind(millis(|job| job.delay))
-        .bind(jobs.iter().map(|(.., job)| saturating(job.retry.max_attempts)).collect::<Vec<i16>>())
+        .bind(
+            jobs.iter()
+                .map(|(.., job)| saturating(job.retry.max_attempts))
+                .collect::<Vec<i16>>(),
+        )
         .bind(millis(|job| job.retry.initial_backoff))
         .bind(jobs.iter().map(|(.., job)| job.retry.multiplier).collect::<Vec<f64>>())
         .bind(millis(|job| job.retry.max_backoff))

@@ -108,7 +108,9 @@ impl Store {
             .bind(columns.instances)
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?))).collect()
+        rows.iter()
+            .map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?)))
+            .collect()
     }
 
     /// Takes back up to `max` jobs whose lease ran out; returns how many, and the job types that are ready again.

@@ -32,7 +32,10 @@ impl Store {
         let rows = sqlx::query(OUTCOME).bind(ids).fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
-                let outcome = JobOutcome { completed: row.try_get("completed")?, attempt: row.try_get("attempt")? };
+                let outcome = JobOutcome {
+                    completed: row.try_get("completed")?,
+                    attempt: row.try_get("attempt")?,
+                };
                 Ok((JobId(row.try_get("id")?), outcome))
             })
             .collect()

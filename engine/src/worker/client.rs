@@ -23,9 +23,15 @@ pub(super) struct Client {
 impl Client {
     /// Connects lazily. Workers spread over the replicas by chance.
     pub(super) fn new(addresses: &[String]) -> Result<Self, EngineError> {
-        let replicas = addresses.iter().map(|address| connect(address)).collect::<Result<Vec<_>, _>>()?;
+        let replicas = addresses
+            .iter()
+            .map(|address| connect(address))
+            .collect::<Result<Vec<_>, _>>()?;
         let first = std::process::id() as usize % replicas.len().max(1);
-        Ok(Self { replicas, current: AtomicUsize::new(first) })
+        Ok(Self {
+            replicas,
+            current: AtomicUsize::new(first),
+        })
     }
 
     /// Runs a call on the current replica, for at most `extra` beyond the usual bound.
@@ -44,11 +50,16 @@ impl Client {
             Err(_) => Err(Status::deadline_exceeded("the replica did not answer")),
         };
         if let Err(status) = &answer
-            && matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled)
+            && matches!(
+                status.code(),
+                Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled
+            )
         {
             // Only the first to notice moves on.
             let next = index.wrapping_add(1);
-            let _ = self.current.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self
+                .current
+                .compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
         }
         answer
     }
@@ -56,7 +67,9 @@ impl Client {
     /// Claims jobs.
     pub(super) async fn poll(&self, request: wire::PollRequest) -> Result<Vec<wire::Job>, Status> {
         let extra = Duration::from_millis(u64::from(request.wait_ms));
-        let answer = self.call(extra, |mut replica| async move { replica.poll(request).await }).await?;
+        let answer = self
+            .call(extra, |mut replica| async move { replica.poll(request).await })
+            .await?;
         Ok(answer.jobs)
     }
 }

@@ -53,9 +53,15 @@ fn draw(key: &JobKey, work: &Work) -> (Duration, Option<Failure>) {
     let service = service_time(work, &mut random);
     let lot: f64 = random.random();
     let failure = if lot < work.permanent_failure_rate {
-        Some(Failure { permanent: true, reason: "the plan drew a permanent failure".to_owned() })
+        Some(Failure {
+            permanent: true,
+            reason: "the plan drew a permanent failure".to_owned(),
+        })
     } else if lot < work.permanent_failure_rate + work.transient_failure_rate {
-        Some(Failure { permanent: false, reason: "the plan drew a transient failure".to_owned() })
+        Some(Failure {
+            permanent: false,
+            reason: "the plan drew a transient failure".to_owned(),
+        })
     } else {
         None
     };
@@ -63,17 +69,21 @@ fn draw(key: &JobKey, work: &Work) -> (Duration, Option<Failure>) {
 }
 
 fn service_time(work: &Work, random: &mut SmallRng) -> Duration {
-    let Some(service) = &work.service else { return Duration::ZERO };
+    let Some(service) = &work.service else {
+        return Duration::ZERO;
+    };
     let mean_us = service.mean_us as f64;
     let micros = match service.distribution() {
         Distribution::None => 0.0,
         Distribution::Constant => mean_us,
         Distribution::Exponential => mean_us * random.sample::<f64, _>(Exp1),
         // The location that gives the asked mean: exp(mu + sigma²/2) = mean.
-        Distribution::Lognormal => match LogNormal::new(mean_us.max(1.0).ln() - service.sigma.powi(2) / 2.0, service.sigma) {
-            Ok(distribution) => distribution.sample(random),
-            Err(_) => mean_us,
-        },
+        Distribution::Lognormal => {
+            match LogNormal::new(mean_us.max(1.0).ln() - service.sigma.powi(2) / 2.0, service.sigma) {
+                Ok(distribution) => distribution.sample(random),
+                Err(_) => mean_us,
+            }
+        }
     };
     Duration::from_micros(micros as u64).min(SERVICE_MAX)
 }
@@ -86,13 +96,23 @@ mod tests {
     use super::*;
 
     fn key(attempt: u16) -> JobKey {
-        JobKey { instance: InstanceId::new(), job: JobId(1), attempt, step: 0, ordinal: 0 }
+        JobKey {
+            instance: InstanceId::new(),
+            job: JobId(1),
+            attempt,
+            step: 0,
+            ordinal: 0,
+        }
     }
 
     fn work(seed: u64, distribution: Distribution) -> Work {
         Work {
             seed,
-            service: Some(ServiceTime { distribution: distribution.into(), mean_us: 5_000, sigma: 0.8 }),
+            service: Some(ServiceTime {
+                distribution: distribution.into(),
+                mean_us: 5_000,
+                sigma: 0.8,
+            }),
             transient_failure_rate: 0.2,
             permanent_failure_rate: 0.1,
             filler: Vec::new().into(),
@@ -108,11 +128,20 @@ mod tests {
 
     #[test]
     fn draws_have_the_mean_and_the_rates_that_were_asked_for() {
-        for distribution in [Distribution::Constant, Distribution::Exponential, Distribution::Lognormal] {
-            let draws: Vec<_> = (0..20_000).map(|seed| draw(&key(1), &work(seed, distribution))).collect();
+        for distribution in [
+            Distribution::Constant,
+            Distribution::Exponential,
+            Distribution::Lognormal,
+        ] {
+            let draws: Vec<_> = (0..20_000)
+                .map(|seed| draw(&key(1), &work(seed, distribution)))
+                .collect();
             let mean = draws.iter().map(|(service, _)| service.as_secs_f64()).sum::<f64>() / 20_000.0;
             assert!((mean / 0.005 - 1.0).abs() < 0.05, "{distribution:?}: mean {mean} s");
-            let permanent = draws.iter().filter(|(_, failure)| failure.as_ref().is_some_and(|f| f.permanent)).count();
+            let permanent = draws
+                .iter()
+                .filter(|(_, failure)| failure.as_ref().is_some_and(|f| f.permanent))
+                .count();
             let failed = draws.iter().filter(|(_, failure)| failure.is_some()).count();
             assert!((1_800..2_200).contains(&permanent), "{permanent} of 20,000 permanent");
             assert!((5_700..6_300).contains(&failed), "{failed} of 20,000 failed");

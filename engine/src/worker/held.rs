@@ -20,15 +20,22 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(concurrency: u32) -> Self {
-        Self { slots: Semaphore::new(concurrency as usize), leases: Mutex::default() }
+        Self {
+            slots: Semaphore::new(concurrency as usize),
+            leases: Mutex::default(),
+        }
     }
 
     /// Waits for a free slot and takes up to `max`. Each must come back by [`Held::free`].
     pub(super) async fn take(&self, max: u32) -> u32 {
         // The semaphore is never closed.
-        let Ok(first) = self.slots.acquire().await else { return 0 };
+        let Ok(first) = self.slots.acquire().await else {
+            return 0;
+        };
         first.forget();
-        let more = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX).min(max.saturating_sub(1));
+        let more = u32::try_from(self.slots.available_permits())
+            .unwrap_or(u32::MAX)
+            .min(max.saturating_sub(1));
         match self.slots.try_acquire_many(more) {
             Ok(rest) => {
                 rest.forget();
@@ -57,7 +64,10 @@ impl Held {
         let mut freed = 0;
         for key in keys {
             // The same job may be held again under a later attempt; each attempt has a slot of its own.
-            if leases.get(&key.job).is_some_and(|(held, _)| held.attempt == key.attempt) {
+            if leases
+                .get(&key.job)
+                .is_some_and(|(held, _)| held.attempt == key.attempt)
+            {
                 leases.remove(&key.job);
             }
             freed += 1;
@@ -68,7 +78,11 @@ impl Held {
 
     fn older_than(&self, age: Duration) -> Vec<JobKey> {
         let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.values().filter(|(_, since)| since.elapsed() >= age).map(|(key, _)| *key).collect()
+        leases
+            .values()
+            .filter(|(_, since)| since.elapsed() >= age)
+            .map(|(key, _)| *key)
+            .collect()
     }
 
     fn renew(&self, keys: &[JobKey], at: Instant) {
@@ -92,7 +106,13 @@ impl Held {
             worker: shared.name.clone(),
             lease_ms: 0,
         };
-        let answer = shared.client.call(Duration::ZERO, |mut replica| async move { replica.release(request).await }).await;
+        let answer = shared
+            .client
+            .call(
+                Duration::ZERO,
+                |mut replica| async move { replica.release(request).await },
+            )
+            .await;
         if let Err(status) = answer {
             tracing::warn!(%status, "jobs could not be given back: their leases will run out");
         }
@@ -112,7 +132,14 @@ pub(super) async fn keep(shared: Arc<Shared>) {
                 worker: shared.name.clone(),
                 lease_ms: u32::try_from(shared.lease.as_millis()).unwrap_or(u32::MAX),
             };
-            match shared.client.call(Duration::ZERO, |mut replica| async move { replica.extend(request).await }).await {
+            match shared
+                .client
+                .call(
+                    Duration::ZERO,
+                    |mut replica| async move { replica.extend(request).await },
+                )
+                .await
+            {
                 Ok(answer) => {
                     let held = |outcome: &&i32| **outcome == i32::from(wire::Outcome::Done);
                     counter!("worker_leases_extended_total")

@@ -46,9 +46,19 @@ impl Poller {
             max_jobs: args.batch,
             worker: args.process.name.clone(),
             lease_ms: millis(args.lease),
-            wait_ms: if args.wake == Wake::Notify { millis(args.interval) } else { 0 },
+            wait_ms: if args.wake == Wake::Notify {
+                millis(args.interval)
+            } else {
+                0
+            },
         };
-        Self { shared, reports, request, interval: args.interval, wake: args.wake }
+        Self {
+            shared,
+            reports,
+            request,
+            interval: args.interval,
+            wake: args.wake,
+        }
     }
 
     /// Polls until asked to stop.
@@ -75,7 +85,10 @@ impl Poller {
                 slots = self.shared.held.take(self.request.max_jobs) => slots,
                 () = stopped(stop.clone()) => return,
             };
-            let request = wire::PollRequest { max_jobs: slots, ..self.request.clone() };
+            let request = wire::PollRequest {
+                max_jobs: slots,
+                ..self.request.clone()
+            };
             // Never broken off: jobs of an unread answer would wait out their leases. On a stop, a long poll ends
             // within the interval.
             let jobs = match self.shared.client.poll(request).await {

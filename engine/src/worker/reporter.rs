@@ -40,7 +40,9 @@ pub(super) fn spawn(shared: Arc<Shared>) -> (mpsc::UnboundedSender<Report>, Join
     let task = tokio::spawn(async move {
         let permits = Arc::new(Semaphore::new(CALLS_MAX));
         loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else { break };
+            let Ok(permit) = permits.clone().acquire_owned().await else {
+                break;
+            };
             let mut batch = Vec::with_capacity(BATCH_MAX);
             if receiver.recv_many(&mut batch, BATCH_MAX).await == 0 {
                 break;
@@ -89,11 +91,20 @@ async fn call(shared: &Shared, request: &Request) -> Result<wire::OutcomeRespons
     match request {
         Request::Complete(request) => {
             let request = request.clone();
-            shared.client.call(Duration::ZERO, |mut replica| async move { replica.complete(request).await }).await
+            shared
+                .client
+                .call(
+                    Duration::ZERO,
+                    |mut replica| async move { replica.complete(request).await },
+                )
+                .await
         }
         Request::Fail(request) => {
             let request = request.clone();
-            shared.client.call(Duration::ZERO, |mut replica| async move { replica.fail(request).await }).await
+            shared
+                .client
+                .call(Duration::ZERO, |mut replica| async move { replica.fail(request).await })
+                .await
         }
     }
 }
@@ -131,7 +142,10 @@ fn lost_cause(status: &Status, begun: MonotonicNs, lease: Duration) -> bool {
 }
 
 fn record(shared: &Shared, keys: &[JobKey], outcomes: impl Iterator<Item = Outcome>) {
-    let events = keys.iter().zip(outcomes).map(|(key, outcome)| Event::Reported(*key, outcome));
+    let events = keys
+        .iter()
+        .zip(outcomes)
+        .map(|(key, outcome)| Event::Reported(*key, outcome));
     if let Err(error) = shared.recorder.record_all(MonotonicNs::now(), events) {
         give_up(&error);
     }

@@ -11,7 +11,10 @@ pub fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("no current directory")?;
     let found = here.ancestors().find(|directory| directory.join("scenarios").is_dir());
     found.map(Path::to_owned).ok_or_else(|| {
-        bad_input(format!("no scenarios/ in {} or above it; run this inside the project", here.display()))
+        bad_input(format!(
+            "no scenarios/ in {} or above it; run this inside the project",
+            here.display()
+        ))
     })
 }
 
@@ -46,7 +49,14 @@ pub fn did_you_mean(found: &str, allowed: &[impl AsRef<str>]) -> String {
 fn names_in(directory: &Path) -> anyhow::Result<Vec<String>> {
     let entries = std::fs::read_dir(directory).with_context(|| format!("can't list {}", directory.display()))?;
     let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
+        .filter_map(|entry| {
+            entry
+                .ok()?
+                .file_name()
+                .to_str()?
+                .strip_suffix(".toml")
+                .map(str::to_owned)
+        })
         .collect();
     names.sort();
     Ok(names)

@@ -14,6 +14,7 @@
 //! - [`checks`]: ledger → verdicts, one file per checker, with the story of what failed;
 //! - [`samples`]: what the samplers saw, added up: waits, connections, CPU and memory;
 //! - [`claims`]: finished runs → what they say of the seed's claims;
+//! - [`recovery`]: how long after a fault the latency and the backlog were back to normal;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
@@ -24,6 +25,7 @@ pub mod ledger;
 pub mod load;
 pub mod measure;
 pub mod plan;
+pub mod recovery;
 pub mod result;
 pub mod samples;
 pub mod series;

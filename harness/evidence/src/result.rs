@@ -252,6 +252,9 @@ pub struct Throughput {
     pub completed_per_s: f64,
     /// From the first claim to the last completion's commit, on a backlog; `null` where there was no backlog to drain.
     pub capacity_per_s: Option<f64>,
+    /// `pgbench` with the same statements on the same server just before; `null` where it was not run.
+    #[serde(default)]
+    pub reference_per_s: Option<f64>,
 }
 
 /// PostgreSQL over the run, warm-up excluded.

@@ -14,7 +14,7 @@
 
 use crossover_evidence::result::{Check, ClaimVerdict, FaultInfo, LedgerInfo, RunResult, Verdict};
 
-use crate::format::{count, jobs, ms, percentile, rate, seconds, sentence, words};
+use crate::format::{count, jobs, ms, percent, percentile, rate, seconds, sentence, words};
 
 /// The word of the banner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,17 +217,26 @@ fn doubt_sentence(result: &RunResult) -> Option<String> {
 
 fn latency_sentence(result: &RunResult) -> String {
     let dispatch = &result.latency_ms.dispatch;
-    let done = rate(result.throughput.completed_per_s);
+    let done = match (result.throughput.capacity_per_s, result.throughput.reference_per_s) {
+        (None, _) => format!("{} completed", rate(result.throughput.completed_per_s)),
+        (Some(capacity), None) => format!("the backlog was drained at {}", rate(capacity)),
+        (Some(capacity), Some(reference)) => format!(
+            "the backlog was drained at {}, {} of what pgbench does with the same statements ({})",
+            rate(capacity),
+            percent(capacity / reference),
+            rate(reference)
+        ),
+    };
     match (dispatch.p50, dispatch.p99) {
         (Some(p50), Some(p99)) => format!(
-            "Dispatch took {} in the median and {} at p99 over {}; {done} completed.",
+            "Dispatch took {} in the median and {} at p99 over {}; {done}.",
             ms(p50),
             ms(p99),
             jobs(dispatch.count)
         ),
-        _ if dispatch.count == 0 => format!("No dispatch was measured; {done} completed."),
+        _ if dispatch.count == 0 => format!("No dispatch was measured; {done}."),
         _ => format!(
-            "Dispatch p50 {}, p99 {}, of {}; {done} completed.",
+            "Dispatch p50 {}, p99 {}, of {}; {done}.",
             percentile(dispatch.p50, dispatch),
             percentile(dispatch.p99, dispatch),
             jobs(dispatch.count)

@@ -42,7 +42,10 @@ pub enum ReadError {
 /// # Errors
 /// If it can't be read, or is not a history.
 pub fn read_file(path: &Path) -> Result<HistoryFile, ReadError> {
-    let bytes = fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let bytes = fs::read(path).map_err(|source| ReadError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
     let (frames, tail) = bytes.as_chunks::<FRAME_BYTES>();
     let Some((header, frames)) = frames.split_first() else {
         return Ok(HistoryFile {
@@ -82,16 +85,33 @@ mod tests {
             ordinal: 3,
         };
         let all = [
-            Event::Sent { instance, intended: MonotonicNs(5), arrival: 9 },
-            Event::Answered { instance, outcome: Outcome::Unknown },
-            Event::Created { instance, step: 1, before: MonotonicNs(6) },
-            Event::Claimed { key, before: MonotonicNs(7) },
+            Event::Sent {
+                instance,
+                intended: MonotonicNs(5),
+                arrival: 9,
+            },
+            Event::Answered {
+                instance,
+                outcome: Outcome::Unknown,
+            },
+            Event::Created {
+                instance,
+                step: 1,
+                before: MonotonicNs(6),
+            },
+            Event::Claimed {
+                key,
+                before: MonotonicNs(7),
+            },
             Event::Received(key),
             Event::Started(key),
             Event::Finished(key, Outcome::Transient),
             Event::Reported(key, Outcome::Stale),
         ];
-        let stamp = |(at, event)| Record { at: MonotonicNs(at), event };
+        let stamp = |(at, event)| Record {
+            at: MonotonicNs(at),
+            event,
+        };
         (100u64..).zip(all).map(stamp).collect()
     }
 

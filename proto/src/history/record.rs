@@ -161,7 +161,11 @@ impl Record {
     #[must_use]
     pub fn encode(&self) -> [u8; FRAME_BYTES] {
         let mut raw = match &self.event {
-            Event::Sent { instance, intended, arrival } => Raw {
+            Event::Sent {
+                instance,
+                intended,
+                arrival,
+            } => Raw {
                 kind: 1,
                 instance: instance.to_wire(),
                 mark: intended.0,
@@ -181,11 +185,20 @@ impl Record {
                 mark: before.0,
                 ..Raw::default()
             },
-            Event::Claimed { key, before } => Raw { mark: before.0, ..Raw::of_key(4, key) },
+            Event::Claimed { key, before } => Raw {
+                mark: before.0,
+                ..Raw::of_key(4, key)
+            },
             Event::Received(key) => Raw::of_key(5, key),
             Event::Started(key) => Raw::of_key(6, key),
-            Event::Finished(key, outcome) => Raw { outcome: *outcome as u8, ..Raw::of_key(7, key) },
-            Event::Reported(key, outcome) => Raw { outcome: *outcome as u8, ..Raw::of_key(8, key) },
+            Event::Finished(key, outcome) => Raw {
+                outcome: *outcome as u8,
+                ..Raw::of_key(7, key)
+            },
+            Event::Reported(key, outcome) => Raw {
+                outcome: *outcome as u8,
+                ..Raw::of_key(8, key)
+            },
         };
         raw.at = self.at.0;
         let mut frame = [0u8; FRAME_BYTES];
@@ -227,20 +240,29 @@ impl Record {
                 intended: MonotonicNs(raw.mark),
                 arrival: raw.extra,
             },
-            2 => Event::Answered { instance: raw.instance(), outcome: Outcome::from_byte(raw.outcome)? },
+            2 => Event::Answered {
+                instance: raw.instance(),
+                outcome: Outcome::from_byte(raw.outcome)?,
+            },
             3 => Event::Created {
                 instance: raw.instance(),
                 step: raw.step,
                 before: MonotonicNs(raw.mark),
             },
-            4 => Event::Claimed { key: raw.key(), before: MonotonicNs(raw.mark) },
+            4 => Event::Claimed {
+                key: raw.key(),
+                before: MonotonicNs(raw.mark),
+            },
             5 => Event::Received(raw.key()),
             6 => Event::Started(raw.key()),
             7 => Event::Finished(raw.key(), Outcome::from_byte(raw.outcome)?),
             8 => Event::Reported(raw.key(), Outcome::from_byte(raw.outcome)?),
             _ => return None,
         };
-        Some(Self { at: MonotonicNs(raw.at), event })
+        Some(Self {
+            at: MonotonicNs(raw.at),
+            event,
+        })
     }
 }
 

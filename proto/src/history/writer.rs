@@ -39,9 +39,15 @@ impl HistoryWriter {
         let name = &name.as_bytes()[..name.len().min(NAME_BYTES)];
         header[16..16 + name.len()].copy_from_slice(name);
         seal(&mut header);
-        let mut buffered = Buffered { file, bytes: Vec::with_capacity(1024 * FRAME_BYTES) };
+        let mut buffered = Buffered {
+            file,
+            bytes: Vec::with_capacity(1024 * FRAME_BYTES),
+        };
         buffered.file.write_all(&header)?;
-        Ok(Self { file: Mutex::new(buffered), path })
+        Ok(Self {
+            file: Mutex::new(buffered),
+            path,
+        })
     }
 
     /// Appends the records in one `write`; on return they are in the kernel, safe from SIGKILL.

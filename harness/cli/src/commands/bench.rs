@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use super::sweep;
 use crate::args::BenchArgs;
 use crate::failure::{FAILED, INTERRUPTED, INVALID};
+use crate::place;
 use crate::run::{self, Options, Progress, RunDirectory};
 use crate::scenario;
-use crate::place;
 
 /// Room that a run may need for its history, samples and database copy (bytes).
 const DISK_NEEDED_BYTES: u64 = 500_000_000;
@@ -63,7 +63,10 @@ pub fn conclude(directory: &RunDirectory, result: &RunResult) -> ExitCode {
 /// The exit code that a result stands for.
 pub fn code_of(result: &RunResult) -> u8 {
     let failed = result.checks.iter().any(|check| check.verdict == Verdict::Fail)
-        || result.claims.iter().any(|claim| claim.id == "hypothesis" && claim.verdict == ClaimVerdict::Refuted);
+        || result
+            .claims
+            .iter()
+            .any(|claim| claim.id == "hypothesis" && claim.verdict == ClaimVerdict::Refuted);
     match result {
         result if result.run.interrupted => INTERRUPTED,
         result if !result.run.valid => INVALID,

@@ -29,8 +29,14 @@ pub fn run() -> anyhow::Result<ExitCode> {
             println!("         {:width$}  → {remedy}", "");
         }
     }
-    let lacking = findings.iter().any(|finding| finding.state == State::Missing && NEEDED.contains(&finding.part.as_str()));
-    Ok(if lacking { ExitCode::from(UNAVAILABLE) } else { ExitCode::SUCCESS })
+    let lacking = findings
+        .iter()
+        .any(|finding| finding.state == State::Missing && NEEDED.contains(&finding.part.as_str()));
+    Ok(if lacking {
+        ExitCode::from(UNAVAILABLE)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Runs `setup`: fetches what a run would fetch.

@@ -26,7 +26,10 @@ use crate::scenario::Document;
 /// If the rate is not one, or the loopback can't be used.
 pub async fn run(args: &InstrumentArgs) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
-    println!("one record, in a write of its own: {:.0} ns", record_cost_ns(folder.path())?);
+    println!(
+        "one record, in a write of its own: {:.0} ns",
+        record_cost_ns(folder.path())?
+    );
     let document = document(args)?;
     let delay = send_delay(&document, folder.path()).await?;
     let percentiles = delay.percentiles();
@@ -81,12 +84,15 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
     let origin = MonotonicNs::now().plus(std::time::Duration::from_millis(100));
     load.drive(origin).await?;
     let settling = load.settle_meanwhile();
-    load.settle(std::time::Instant::now() + std::time::Duration::from_secs(10)).await?;
+    load.settle(std::time::Instant::now() + std::time::Duration::from_secs(10))
+        .await?;
     settling.abort();
     server.abort();
 
     let history = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
-    let path = history.into_iter().find(|path| path.extension().is_some_and(|found| found == "history"));
+    let path = history
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|found| found == "history"));
     let mut delay = Latency::new();
     for record in read_file(&path.context("no history was written")?)?.records {
         if let Event::Sent { intended, .. } = record.event {

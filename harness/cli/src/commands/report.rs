@@ -27,9 +27,15 @@ fn find(run: &PathBuf) -> anyhow::Result<PathBuf> {
     let found = candidates.into_iter().find(|path| path.join("run.json").is_file());
     found.ok_or_else(|| {
         let runs = std::fs::read_dir(root.join("reports/runs")).into_iter().flatten();
-        let mut names: Vec<String> = runs.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        let mut names: Vec<String> = runs
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
         names.sort();
-        let listed = if names.is_empty() { "there are none yet".to_owned() } else { format!("there are: {}", names.join(", ")) };
+        let listed = if names.is_empty() {
+            "there are none yet".to_owned()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
         bad_input(format!("no run {}; {listed}", run.display()))
     })
 }

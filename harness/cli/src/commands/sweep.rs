@@ -48,7 +48,12 @@ pub async fn run(
         if *interrupted.borrow() {
             break;
         }
-        progress.note(&format!("point {} of {}: {}", index + 1, points.len(), point.overrides.join(", ")));
+        progress.note(&format!(
+            "point {} of {}: {}",
+            index + 1,
+            points.len(),
+            point.overrides.join(", ")
+        ));
         let name = format!("{:02}", index + 1);
         let run_options = Options {
             command: format!("{}{}", options.command, set_flags(point)),
@@ -58,7 +63,15 @@ pub async fn run(
         let (_, result) = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
         let values = point.values.clone();
         let x = values.first().and_then(|value| number(value));
-        done.push((SweepPoint { values, x, result, path: format!("{name}/report.html") }, scenario.clone()));
+        done.push((
+            SweepPoint {
+                values,
+                x,
+                result,
+                path: format!("{name}/report.html"),
+            },
+            scenario.clone(),
+        ));
     }
     progress.done();
     sweep.mark_latest();
@@ -74,7 +87,10 @@ fn report(
     let findings = findings(&scenario.document.claims, done);
     let points: Vec<SweepPoint> = done.iter().map(|(point, _)| point.clone()).collect();
     let keys: Vec<String> = scenario.document.sweep.iter().map(|sweep| sweep.key.clone()).collect();
-    let started_at = points.first().map(|point| point.result.run.started_at.clone()).context("no point was run")?;
+    let started_at = points
+        .first()
+        .map(|point| point.result.run.started_at.clone())
+        .context("no point was run")?;
     let page = SweepPage {
         title: &scenario.document.title,
         scenario: &scenario.name,
@@ -85,13 +101,23 @@ fn report(
         points: &points,
         findings: &findings,
     };
-    directory.write_json("sweep.json", &SweepFile { keys: &keys, points: &summary(&points), findings: &findings })?;
+    directory.write_json(
+        "sweep.json",
+        &SweepFile {
+            keys: &keys,
+            points: &summary(&points),
+            findings: &findings,
+        },
+    )?;
     directory.write("report.html", crossover_report::sweep_html(&page).as_bytes())?;
     directory.write("report.md", crossover_report::sweep_markdown(&page).as_bytes())?;
     println!("{}", crossover_report::sweep_terminal(&page));
     println!("{}", shown(&directory.file("report.html")));
     // The worst point speaks for the sweep; a refuted claim of the seed is a result, not a failure.
-    let worst = points.iter().map(|point| code_of(&point.result)).max_by_key(|code| severity(*code));
+    let worst = points
+        .iter()
+        .map(|point| code_of(&point.result))
+        .max_by_key(|code| severity(*code));
     Ok(ExitCode::from(worst.unwrap_or(INTERRUPTED)))
 }
 
@@ -136,7 +162,11 @@ fn findings(claims: &[String], done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
         let measured: Vec<(f64, u32, RunResult)> = done.iter().map(point).collect();
         let points: Vec<c04::Point<'_>> = measured
             .iter()
-            .map(|(interval_ms, workers, result)| c04::Point { interval_ms: *interval_ms, workers: *workers, result })
+            .map(|(interval_ms, workers, result)| c04::Point {
+                interval_ms: *interval_ms,
+                workers: *workers,
+                result,
+            })
             .collect();
         findings.extend(c04::judge(&points));
     }
@@ -145,7 +175,10 @@ fn findings(claims: &[String], done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
         let claims = point.result.claims.clone().into_iter();
         claims
             .filter(|claim| claim.verdict == crossover_evidence::result::ClaimVerdict::Refuted)
-            .map(move |claim| Claim { text: format!("{} (at {values})", claim.text), ..claim })
+            .map(move |claim| Claim {
+                text: format!("{} (at {values})", claim.text),
+                ..claim
+            })
             .collect::<Vec<_>>()
     };
     findings.extend(done.iter().flat_map(refuted));
@@ -153,7 +186,11 @@ fn findings(claims: &[String], done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
 }
 
 fn set_flags(point: &Point) -> String {
-    point.overrides.iter().map(|each| format!(" --set {}", each.replace('"', ""))).collect()
+    point
+        .overrides
+        .iter()
+        .map(|each| format!(" --set {}", each.replace('"', "")))
+        .collect()
 }
 
 /// A duration in ms, or a plain number.

@@ -50,7 +50,11 @@ impl Clients {
     /// If a replica does not answer.
     pub async fn warm(&self) -> anyhow::Result<()> {
         for client in &self.all {
-            client.clone().start(StartRequest { items: Vec::new() }).await.context("a replica does not answer")?;
+            client
+                .clone()
+                .start(StartRequest { items: Vec::new() })
+                .await
+                .context("a replica does not answer")?;
         }
         Ok(())
     }
@@ -60,8 +64,13 @@ impl Clients {
     /// # Errors
     /// If the engine refuses it.
     pub async fn register(&self, definition: &Definition) -> anyhow::Result<()> {
-        let request = RegisterRequest { document_json: definition.to_json() };
-        self.of(0).register(request).await.with_context(|| format!("register {}", definition.name))?;
+        let request = RegisterRequest {
+            document_json: definition.to_json(),
+        };
+        self.of(0)
+            .register(request)
+            .await
+            .with_context(|| format!("register {}", definition.name))?;
         Ok(())
     }
 

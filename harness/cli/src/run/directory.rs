@@ -43,7 +43,9 @@ impl RunDirectory {
         let fail = || format!("can't make the run's directory {}", path.display());
         fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).with_context(fail)?;
         fs::create_dir(path).with_context(fail)?;
-        Ok(Self { path: fs::canonicalize(path).with_context(fail)? })
+        Ok(Self {
+            path: fs::canonicalize(path).with_context(fail)?,
+        })
     }
 
     /// An existing one.
@@ -88,7 +90,9 @@ impl RunDirectory {
     /// Points `latest`, beside the runs' folder, at this run.
     pub fn mark_latest(&self) {
         // A point of a sweep lies one folder deeper, and is not what the user asked for.
-        let Some(runs) = self.path.parent().filter(|parent| parent.ends_with("runs")) else { return };
+        let Some(runs) = self.path.parent().filter(|parent| parent.ends_with("runs")) else {
+            return;
+        };
         let link = runs.with_file_name("latest");
         // Only a convenience: a file system without links does without.
         if fs::symlink_metadata(&link).is_ok_and(|found| found.is_symlink()) {

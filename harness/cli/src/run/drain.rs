@@ -23,7 +23,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub async fn wait(database: &ConnectionUrl, deadline: Instant) -> anyhow::Result<bool> {
     let options: PgConnectOptions = database.reveal().parse().context("the database URL")?;
     // The partial indexes are tiny; a sequential scan would only be chosen for want of statistics.
-    let options = options.application_name("crossover-drain").options([("enable_seqscan", "off")]);
+    let options = options
+        .application_name("crossover-drain")
+        .options([("enable_seqscan", "off")]);
     let mut connection: Option<PgConnection> = None;
     while Instant::now() < deadline {
         let open = match connection.as_mut() {
@@ -34,7 +36,11 @@ pub async fn wait(database: &ConnectionUrl, deadline: Instant) -> anyhow::Result
             },
         };
         if let Some(open) = open {
-            match sqlx::query(OPEN).fetch_one(open).await.and_then(|row| row.try_get::<bool, _>(0)) {
+            match sqlx::query(OPEN)
+                .fetch_one(open)
+                .await
+                .and_then(|row| row.try_get::<bool, _>(0))
+            {
                 Ok(false) => return Ok(true),
                 Ok(true) => {}
                 Err(_) => connection = None,

@@ -33,7 +33,13 @@ impl Timeline {
         meta: Meta,
         document: Arc<Document>,
     ) -> Self {
-        Self { supervisor, postgres, parts, meta, document }
+        Self {
+            supervisor,
+            postgres,
+            parts,
+            meta,
+            document,
+        }
     }
 
     /// Runs all faults of the scenario, each at its moment.
@@ -63,15 +69,19 @@ impl Timeline {
         let since_origin = || MonotonicNs::now().saturating_since(origin).as_secs_f64();
         let injected_s = since_origin();
         self.meta.event(format!("{} {name}", verb(fault.kind)));
-        let took_effect =
-            self.inject(&target, &name, fault.kind).await.with_context(|| format!("fault {} on {name}", verb(fault.kind)))?;
+        let took_effect = self
+            .inject(&target, &name, fault.kind)
+            .await
+            .with_context(|| format!("fault {} on {name}", verb(fault.kind)))?;
         self.meta.update(|meta| {
             meta.faults[index].injected_s = injected_s;
             meta.faults[index].took_effect = took_effect;
         })?;
         let left = origin.plus(fault.at + fault.lasts).saturating_since(MonotonicNs::now());
         tokio::time::sleep(left).await;
-        self.mend(&target, &name, fault.kind).await.with_context(|| format!("mending {name}"))?;
+        self.mend(&target, &name, fault.kind)
+            .await
+            .with_context(|| format!("mending {name}"))?;
         let healed_s = since_origin();
         self.meta.update(|meta| meta.faults[index].healed_s = Some(healed_s))?;
         self.meta.event(format!("{name} mended"));
@@ -88,7 +98,11 @@ impl Timeline {
                 self.postgres.halt(Signal::Int).await?;
             }
             (Target::Part(_), FaultKind::Kill | FaultKind::Terminate) => {
-                let signal = if kind == FaultKind::Kill { Signal::Kill } else { Signal::Term };
+                let signal = if kind == FaultKind::Kill {
+                    Signal::Kill
+                } else {
+                    Signal::Term
+                };
                 self.supervisor.signal(name, signal).await?;
                 self.supervisor.wait_exit(name, Duration::from_secs(15)).await?;
             }
@@ -119,7 +133,9 @@ impl Timeline {
     /// Mends everything that a fault of the scenario may have left broken.
     pub async fn heal(&self) {
         for fault in &self.document.faults {
-            let Ok(target) = Target::parse(&fault.target, &self.document.topology) else { continue };
+            let Ok(target) = Target::parse(&fault.target, &self.document.topology) else {
+                continue;
+            };
             let name = match &target {
                 Target::Part(name) => name.clone(),
                 Target::Postgres => self.postgres.name().to_owned(),

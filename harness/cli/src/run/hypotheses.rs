@@ -12,12 +12,17 @@ pub fn judge(document: &Document, result: &RunResult) -> Vec<Claim> {
     }
     let result = serde_json::to_value(result).unwrap_or_default();
     let settings = serde_json::to_value(document).unwrap_or_default();
-    let applying = document.hypotheses.iter().filter(|hypothesis| applies(hypothesis, &settings));
+    let applying = document
+        .hypotheses
+        .iter()
+        .filter(|hypothesis| applies(hypothesis, &settings));
     applying.map(|hypothesis| judge_one(hypothesis, &result)).collect()
 }
 
 fn applies(hypothesis: &Hypothesis, settings: &Value) -> bool {
-    let Some((key, value)) = hypothesis.when.as_ref().and_then(|when| when.split_once('=')) else { return true };
+    let Some((key, value)) = hypothesis.when.as_ref().and_then(|when| when.split_once('=')) else {
+        return true;
+    };
     match lookup(settings, key.trim()) {
         Some(Value::String(found)) => found == value.trim(),
         Some(found) => found.to_string() == value.trim(),
@@ -34,15 +39,30 @@ fn judge_one(hypothesis: &Hypothesis, result: &Value) -> Claim {
         (None, None) => "anything".to_owned(),
     };
     let (verdict, evidence) = match found {
-        None => (ClaimVerdict::NotSettled, format!("{} was not measured; expected {bounds}", hypothesis.metric)),
+        None => (
+            ClaimVerdict::NotSettled,
+            format!("{} was not measured; expected {bounds}", hypothesis.metric),
+        ),
         Some(value) => {
             let holds = hypothesis.at_least.is_none_or(|least| value >= least)
                 && hypothesis.at_most.is_none_or(|most| value <= most);
-            let verdict = if holds { ClaimVerdict::Supported } else { ClaimVerdict::Refuted };
-            (verdict, format!("{} is {}; expected {bounds}", hypothesis.metric, rounded(value)))
+            let verdict = if holds {
+                ClaimVerdict::Supported
+            } else {
+                ClaimVerdict::Refuted
+            };
+            (
+                verdict,
+                format!("{} is {}; expected {bounds}", hypothesis.metric, rounded(value)),
+            )
         }
     };
-    Claim { id: "hypothesis".to_owned(), text: hypothesis.text.clone(), verdict, evidence }
+    Claim {
+        id: "hypothesis".to_owned(),
+        text: hypothesis.text.clone(),
+        verdict,
+        evidence,
+    }
 }
 
 /// Four significant digits, so that a sentence can be read.
@@ -57,7 +77,9 @@ fn rounded(value: f64) -> String {
 /// Follows a path; in a list, by the `name` of an item.
 fn lookup<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(value, |value, step| match value {
-        Value::Array(items) => items.iter().find(|item| item.get("name").and_then(Value::as_str) == Some(step)),
+        Value::Array(items) => items
+            .iter()
+            .find(|item| item.get("name").and_then(Value::as_str) == Some(step)),
         _ => value.get(step),
     })
 }
@@ -69,7 +91,13 @@ mod tests {
     use super::*;
 
     fn hypothesis(metric: &str, at_most: f64) -> Hypothesis {
-        Hypothesis { text: "t".to_owned(), metric: metric.to_owned(), when: None, at_least: None, at_most: Some(at_most) }
+        Hypothesis {
+            text: "t".to_owned(),
+            metric: metric.to_owned(),
+            when: None,
+            at_least: None,
+            at_most: Some(at_most),
+        }
     }
 
     #[test]

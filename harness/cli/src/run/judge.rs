@@ -8,12 +8,14 @@ use anyhow::Context;
 use crossover_evidence::checks::{self, Judgement, Rules};
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
+use crossover_evidence::recovery;
 use crossover_evidence::result::{
-    Check, InstrumentInfo, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo, TopologyInfo, Verdict,
+    Check, InstrumentInfo, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo, Throughput, TopologyInfo,
+    Verdict,
 };
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
-use crossover_evidence::snapshot::Snapshot;
+use crossover_evidence::snapshot::{JobState, Snapshot};
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::history::{HistoryFile, read_file};
 use crossover_report::RunPage;
@@ -82,7 +84,11 @@ fn build(
     for phase in &mut phases {
         let from = origin.plus(Duration::from_secs_f64(phase.start_s));
         // A prefill's jobs are worked on from the start of the load to the end of the drain.
-        let to = if phase.duration_s > 0.0 { from.plus(Duration::from_secs_f64(phase.duration_s)) } else { end };
+        let to = if phase.duration_s > 0.0 {
+            from.plus(Duration::from_secs_f64(phase.duration_s))
+        } else {
+            end
+        };
         let seen = samples::postgres(samples, from, to);
         phase.lock_wait_share = seen.lock_wait_share;
         phase.waits = seen.waits;
@@ -96,11 +102,11 @@ fn build(
         load: measures.load,
         phases,
         latency_ms: measures.latency_ms,
-        throughput: measures.throughput,
+        throughput: throughput(meta, measures.throughput, database, end.saturating_since(origin)),
         postgres: samples::postgres(samples, warm, end),
         outbox: None,
         lag: Vec::new(),
-        faults: meta.faults.clone(),
+        faults: recovery::with_recovery(&meta.faults, &series),
         ledger: judgement.info,
         checks: judgement.checks,
         processes: samples::processes(samples, warm, end),
@@ -121,14 +127,43 @@ fn build(
     (result, series)
 }
 
+/// Without a history, only the database tells how many jobs were completed, and the harness how long that took: from the
+/// start of the load to the end of the drain.
+fn throughput(meta: &RunMeta, measured: Throughput, database: Option<&Snapshot>, took: Duration) -> Throughput {
+    let reference_per_s = meta.reference_jobs_per_s;
+    let Some(database) = database.filter(|_| !meta.history && !took.is_zero()) else {
+        return Throughput {
+            reference_per_s,
+            ..measured
+        };
+    };
+    let completed = database
+        .jobs
+        .iter()
+        .filter(|job| job.state == JobState::Completed)
+        .count();
+    Throughput {
+        completed_per_s: completed as f64 / took.as_secs_f64(),
+        capacity_per_s: None,
+        reference_per_s,
+    }
+}
+
 /// A run that died before its database was read, or recorded nothing, can't be checked, only measured.
 fn judgement(ledger: &Ledger<'_>, measures: &Measures, meta: &RunMeta, has_database: bool) -> Judgement {
-    let rules = Rules { order_enforced: false, drained: meta.drained };
+    let rules = Rules {
+        order_enforced: false,
+        drained: meta.drained,
+    };
     let mut judgement = checks::judge(ledger, measures, rules);
     if meta.history && has_database {
         return judgement;
     }
-    let missing = if meta.history { "the database was not read: the run died first" } else { "no history was recorded" };
+    let missing = if meta.history {
+        "the database was not read: the run died first"
+    } else {
+        "no history was recorded"
+    };
     judgement.checks = vec![Check {
         name: "nothing-lost".to_owned(),
         verdict: Verdict::Unknown,
@@ -170,7 +205,10 @@ fn invalid_reasons(meta: &RunMeta, result: &RunResult) -> Vec<String> {
     for fault in result.faults.iter().filter(|fault| !fault.took_effect) {
         // A run that was broken off may not have come to its faults.
         if meta.finished && !meta.interrupted {
-            reasons.push(format!("the fault {} on {} was not seen to take effect", fault.kind, fault.target));
+            reasons.push(format!(
+                "the fault {} on {} was not seen to take effect",
+                fault.kind, fault.target
+            ));
         }
     }
     reasons
@@ -193,8 +231,14 @@ fn not_measured(meta: &RunMeta, has_database: bool) -> Vec<String> {
 fn topology(document: &Document) -> TopologyInfo {
     let time = |time: Duration| humantime::format_duration(time).to_string();
     let settings = [
-        ("worker concurrency", format!("{} jobs", document.topology.worker_concurrency)),
-        ("connections per replica", document.topology.replica_connections.to_string()),
+        (
+            "worker concurrency",
+            format!("{} jobs", document.topology.worker_concurrency),
+        ),
+        (
+            "connections per replica",
+            document.topology.replica_connections.to_string(),
+        ),
         ("poll interval", time(document.polling.interval)),
         ("poll batch", format!("{} jobs", document.polling.batch)),
         ("poll wake-up", document.polling.wake.flag()),
@@ -235,7 +279,10 @@ fn warmup(scenario: &Scenario) -> Duration {
 fn no_testbed() -> TestbedInfo {
     TestbedInfo {
         provider: "local".to_owned(),
-        postgres: PostgresVersion { version: "not started".to_owned(), settings: Vec::new() },
+        postgres: PostgresVersion {
+            version: "not started".to_owned(),
+            settings: Vec::new(),
+        },
         broker: None,
         acknowledgement: Vec::new(),
         fsync_us_p50: None,
@@ -248,8 +295,12 @@ fn no_testbed() -> TestbedInfo {
 
 fn read_json<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &str) -> anyhow::Result<T> {
     let path = directory.file(name);
-    let text = fs::read_to_string(&path)
-        .map_err(|error| crate::failure::bad_input(format!("{} is not a run's directory: can't read {name}: {error}", directory.path().display())))?;
+    let text = fs::read_to_string(&path).map_err(|error| {
+        crate::failure::bad_input(format!(
+            "{} is not a run's directory: can't read {name}: {error}",
+            directory.path().display()
+        ))
+    })?;
     serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
 }
 
@@ -265,6 +316,11 @@ fn read_history(directory: &RunDirectory) -> anyhow::Result<Vec<HistoryFile>> {
 
 /// A torn last line, left by a kill, is passed over.
 fn read_samples(directory: &RunDirectory) -> anyhow::Result<Vec<Sample>> {
-    let Ok(text) = fs::read_to_string(directory.file("samples.jsonl")) else { return Ok(Vec::new()) };
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    let Ok(text) = fs::read_to_string(directory.file("samples.jsonl")) else {
+        return Ok(Vec::new());
+    };
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
 }

@@ -85,8 +85,9 @@ impl Load {
     /// # Errors
     /// If one is not, or the history can't be written.
     pub async fn prefill(&self) -> anyhow::Result<()> {
-        let numbered: Vec<(u64, InstanceId)> =
-            (0..self.plan.prefill.len()).map(|index| (self.plan.prefill_number(index), InstanceId::new())).collect();
+        let numbered: Vec<(u64, InstanceId)> = (0..self.plan.prefill.len())
+            .map(|index| (self.plan.prefill_number(index), InstanceId::new()))
+            .collect();
         for batch in numbered.chunks(BATCH) {
             let intended = MonotonicNs::now();
             let sent = batch.iter().map(|(arrival, instance)| Event::Sent {
@@ -95,10 +96,16 @@ impl Load {
                 arrival: *arrival,
             });
             self.recorder.record_all(MonotonicNs::now(), sent)?;
-            let items = batch.iter().filter_map(|(arrival, instance)| self.item(*arrival, *instance)).collect();
+            let items = batch
+                .iter()
+                .filter_map(|(arrival, instance)| self.item(*arrival, *instance))
+                .collect();
             let outcomes = self.clients.start(0, items).await;
             self.answered(batch, &outcomes)?;
-            anyhow::ensure!(outcomes.iter().all(|outcome| *outcome == Outcome::Done), "the prefill was not accepted");
+            anyhow::ensure!(
+                outcomes.iter().all(|outcome| *outcome == Outcome::Done),
+                "the prefill was not accepted"
+            );
         }
         Ok(())
     }
@@ -110,20 +117,32 @@ impl Load {
     pub async fn drive(&self, origin: MonotonicNs) -> anyhow::Result<()> {
         let load = self.clone();
         let runtime = tokio::runtime::Handle::current();
-        let pacing = std::thread::Builder::new().name("pacing".to_owned()).spawn(move || load.pace(origin, &runtime));
+        let pacing = std::thread::Builder::new()
+            .name("pacing".to_owned())
+            .spawn(move || load.pace(origin, &runtime));
         let pacing = pacing.context("can't start the pacing thread")?;
-        tokio::task::spawn_blocking(move || pacing.join()).await?.map_err(|_| anyhow::anyhow!("the pacing thread panicked"))?;
+        tokio::task::spawn_blocking(move || pacing.join())
+            .await?
+            .map_err(|_| anyhow::anyhow!("the pacing thread panicked"))?;
         self.check()
     }
 
     fn pace(&self, origin: MonotonicNs, runtime: &tokio::runtime::Handle) {
         let mut first = 0u64;
-        for group in self.plan.arrivals.chunk_by(|a, b| a.offset_us == b.offset_us).flat_map(|group| group.chunks(BATCH)) {
+        for group in self
+            .plan
+            .arrivals
+            .chunk_by(|a, b| a.offset_us == b.offset_us)
+            .flat_map(|group| group.chunks(BATCH))
+        {
             let intended = origin.plus(Duration::from_micros(group[0].offset_us));
             if !self.wait_until(intended) {
                 return;
             }
-            let numbered: Vec<(u64, InstanceId)> = (first..).zip(group).map(|(number, _)| (number, InstanceId::new())).collect();
+            let numbered: Vec<(u64, InstanceId)> = (first..)
+                .zip(group)
+                .map(|(number, _)| (number, InstanceId::new()))
+                .collect();
             first += group.len() as u64;
             self.counts.open.fetch_add(1, Ordering::Relaxed);
             runtime.spawn(self.clone().send(numbered, intended));
@@ -145,7 +164,10 @@ impl Load {
 
     async fn send(self, numbered: Vec<(u64, InstanceId)>, intended: MonotonicNs) {
         let turn = numbered.first().map_or(0, |(number, _)| *number);
-        let items = numbered.iter().filter_map(|(number, instance)| self.item(*number, *instance)).collect();
+        let items = numbered
+            .iter()
+            .filter_map(|(number, instance)| self.item(*number, *instance))
+            .collect();
         let sent = numbered.iter().map(|(number, instance)| Event::Sent {
             instance: *instance,
             intended,
@@ -201,7 +223,10 @@ impl Load {
                 unsettled.drain(..count).collect()
             };
             let Some((turn, _)) = batch.first() else { return Ok(()) };
-            let items = batch.iter().filter_map(|(arrival, instance)| self.item(*arrival, *instance)).collect();
+            let items = batch
+                .iter()
+                .filter_map(|(arrival, instance)| self.item(*arrival, *instance))
+                .collect();
             // Another replica than the one that did not answer, in the long run.
             let turn = turn + self.rounds.fetch_add(1, Ordering::Relaxed);
             let outcomes = self.clients.start(turn, items).await;
@@ -220,19 +245,29 @@ impl Load {
 
     fn check(&self) -> anyhow::Result<()> {
         let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
-        broken.map_or(Ok(()), |error| Err(error).context("the load's history can't be written"))
+        broken.map_or(Ok(()), |error| {
+            Err(error).context("the load's history can't be written")
+        })
     }
 
     /// Records the answers, counts them, and keeps the unknown ones for the settling.
     fn answered(&self, batch: &[(u64, InstanceId)], outcomes: &[Outcome]) -> std::io::Result<()> {
-        let events =
-            batch.iter().zip(outcomes).map(|((_, instance), outcome)| Event::Answered { instance: *instance, outcome: *outcome });
+        let events = batch
+            .iter()
+            .zip(outcomes)
+            .map(|((_, instance), outcome)| Event::Answered {
+                instance: *instance,
+                outcome: *outcome,
+            });
         self.recorder.record_all(MonotonicNs::now(), events)?;
         for (item, outcome) in batch.iter().zip(outcomes) {
             let count = match outcome {
                 Outcome::Done | Outcome::Already => &self.counts.accepted,
                 Outcome::Unknown => {
-                    self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(*item);
+                    self.unsettled
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(*item);
                     &self.counts.unknown
                 }
                 _ => &self.counts.rejected,

@@ -58,7 +58,11 @@ pub struct RunMeta {
 impl RunMeta {
     /// What is known before anything starts.
     pub fn new(directory: &RunDirectory, scenario: &Scenario, options: &Options) -> Self {
-        let id = directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let id = directory
+            .path()
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         Self {
             id,
             scenario: scenario.name.clone(),
@@ -85,8 +89,14 @@ impl RunMeta {
 
 /// The checkout's commit, `-dirty` if files differ from it; `None` outside a checkout.
 fn git_commit() -> Option<String> {
-    let output = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--abbrev=12"])
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The shared, saved form: each change is on disk before it is answered.
@@ -99,7 +109,10 @@ pub struct Meta {
 impl Meta {
     /// Begins with this content.
     pub fn new(meta: RunMeta, directory: RunDirectory) -> Self {
-        Self { inner: Arc::new(Mutex::new(meta)), directory }
+        Self {
+            inner: Arc::new(Mutex::new(meta)),
+            directory,
+        }
     }
 
     /// Changes the content and saves it.

@@ -91,12 +91,22 @@ pub async fn run(
     directory.mark_latest();
 
     let supervisor = Supervisor::start(&directory.file("logs")).await?;
-    let outcome = Stages { scenario, options, directory: &directory, meta: &meta, supervisor: &supervisor, progress }
-        .all(interrupted)
-        .await;
+    let outcome = Stages {
+        scenario,
+        options,
+        directory: &directory,
+        meta: &meta,
+        supervisor: &supervisor,
+        progress,
+    }
+    .all(interrupted)
+    .await;
     if options.keep && outcome.is_ok() {
         let kept = supervisor.keep().await?;
-        progress.note(&format!("left running, as {} says; `./just clean` ends it", kept.display()));
+        progress.note(&format!(
+            "left running, as {} says; `./just clean` ends it",
+            kept.display()
+        ));
     } else {
         supervisor.shutdown().await?;
     }
@@ -149,7 +159,8 @@ impl Stages<'_> {
     /// Servers, schema, replicas, definitions, prefill, and workers unless there is a backlog to start on.
     async fn set_up(&self) -> anyhow::Result<(LocalPostgres, ConnectionUrl, Parts)> {
         let document = &self.scenario.document;
-        self.meta.update(|meta| meta.record_ns = record_cost_ns(self.directory.path()).ok())?;
+        self.meta
+            .update(|meta| meta.record_ns = record_cost_ns(self.directory.path()).ok())?;
         self.progress.stage("starting PostgreSQL");
         let postgres = testbed::start_postgres(self.supervisor, self.meta, document, self.options).await?;
         if let Some(reference) = &document.reference {
@@ -177,14 +188,19 @@ impl Stages<'_> {
         self.meta.update(|meta| {
             if let Some(testbed) = meta.testbed.as_mut() {
                 let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-                testbed.startup_ms.extend(started.into_iter().map(|(name, time)| (name, millis(time))));
+                testbed
+                    .startup_ms
+                    .extend(started.into_iter().map(|(name, time)| (name, millis(time))));
             }
         })?;
         if !self.scenario.plan.prefill.is_empty() {
-            self.progress.stage(&format!("prefilling {} instances", self.scenario.plan.prefill.len()));
+            self.progress
+                .stage(&format!("prefilling {} instances", self.scenario.plan.prefill.len()));
             let recorder = self.recorder("prefill")?;
             let plan = self.scenario.plan.clone();
-            Load::new(plan, document.workload.clone(), clients, recorder).prefill().await?;
+            Load::new(plan, document.workload.clone(), clients, recorder)
+                .prefill()
+                .await?;
             testbed::settle_statistics(&database).await?;
         }
         Ok((postgres, database, parts))
@@ -205,10 +221,16 @@ impl Stages<'_> {
         let load = Load::new(plan, document.workload.clone(), clients, self.recorder("load")?);
         let samplers = Samplers::start(self.directory, database, self.supervisor, document.samplers.activity_hz)?;
         // A backlog's workers are started below, and may claim at once.
-        let lead = if self.scenario.plan.arrivals.is_empty() { Duration::ZERO } else { LEAD };
+        let lead = if self.scenario.plan.arrivals.is_empty() {
+            Duration::ZERO
+        } else {
+            LEAD
+        };
         let origin = MonotonicNs::now().plus(lead);
         self.meta.update(|meta| meta.origin_ns = Some(origin.0))?;
-        let shown = self.progress.follow(self.directory, &self.scenario.plan, load.counts(), origin);
+        let shown = self
+            .progress
+            .follow(self.directory, &self.scenario.plan, load.counts(), origin);
         let timeline = faults::Timeline::new(
             self.supervisor.clone(),
             postgres.clone(),
@@ -226,7 +248,11 @@ impl Stages<'_> {
         timeline.heal().await;
         self.meta.update(|meta| meta.load_end_ns = Some(MonotonicNs::now().0))?;
         let was_interrupted = ending?;
-        let drain = if was_interrupted { Duration::from_secs(2) } else { document.drain.timeout };
+        let drain = if was_interrupted {
+            Duration::from_secs(2)
+        } else {
+            document.drain.timeout
+        };
         self.drain(&load, database, Instant::now() + drain, interrupted).await?;
         self.meta.update(|meta| meta.end_ns = Some(MonotonicNs::now().0))?;
         settling.abort();

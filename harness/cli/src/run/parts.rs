@@ -71,7 +71,9 @@ impl Parts {
         if document.polling.wake == crate::scenario::WakeKind::Notify {
             args.push("--notify".to_owned());
         }
-        let names: Vec<String> = (1..=document.topology.replicas).map(|number| format!("replica-{number}")).collect();
+        let names: Vec<String> = (1..=document.topology.replicas)
+            .map(|number| format!("replica-{number}"))
+            .collect();
         self.start_all(&names, &args).await
     }
 
@@ -97,7 +99,9 @@ impl Parts {
         for job_type in types {
             args.extend(["--job-type".to_owned(), job_type.to_owned()]);
         }
-        let names: Vec<String> = (1..=document.topology.workers).map(|number| format!("worker-{number}")).collect();
+        let names: Vec<String> = (1..=document.topology.workers)
+            .map(|number| format!("worker-{number}"))
+            .collect();
         self.start_all(&names, &args).await
     }
 
@@ -105,7 +109,10 @@ impl Parts {
     pub fn replica_addresses(&self) -> Vec<String> {
         let parts = self.list();
         let replicas = parts.iter().filter(|part| part.name.starts_with("replica-"));
-        replicas.filter_map(|part| part.address.as_ref()).map(|address| format!("http://{address}")).collect()
+        replicas
+            .filter_map(|part| part.address.as_ref())
+            .map(|address| format!("http://{address}"))
+            .collect()
     }
 
     /// Starts a part again after its exit, on the address that it had.
@@ -145,7 +152,11 @@ impl Parts {
         for name in names {
             let args = args.to_vec();
             self.spawn(name, args.clone()).await?;
-            self.list().push(Part { name: name.clone(), args, address: None });
+            self.list().push(Part {
+                name: name.clone(),
+                args,
+                address: None,
+            });
         }
         let mut slowest = Duration::ZERO;
         for name in names {
@@ -171,10 +182,15 @@ impl Parts {
         all.extend(["--name".to_owned(), name.to_owned()]);
         all.extend(["--ready-file".to_owned(), ready_file.display().to_string()]);
         if self.history {
-            all.extend(["--history".to_owned(), self.directory.file("history").display().to_string()]);
+            all.extend([
+                "--history".to_owned(),
+                self.directory.file("history").display().to_string(),
+            ]);
         }
         let log = self.directory.file(&format!("logs/{name}.log"));
-        let mut spec = ProcessSpec::new(name, &self.program, log).args(all).stop(Signal::Term, GRACE * 2);
+        let mut spec = ProcessSpec::new(name, &self.program, log)
+            .args(all)
+            .stop(Signal::Term, GRACE * 2);
         if name.starts_with("replica-") {
             spec = spec.env("CROSSOVER_DATABASE_URL", self.database.reveal());
         }

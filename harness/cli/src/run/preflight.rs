@@ -17,10 +17,19 @@ const RECORDS: u32 = 20_000;
 pub fn record_cost_ns(directory: &Path) -> anyhow::Result<f64> {
     let folder = tempfile::tempdir_in(directory)?;
     let writer = HistoryWriter::create(folder.path(), "cost")?;
-    let key = JobKey { instance: InstanceId::new(), job: JobId(1), attempt: 1, step: 0, ordinal: 0 };
+    let key = JobKey {
+        instance: InstanceId::new(),
+        job: JobId(1),
+        attempt: 1,
+        step: 0,
+        ordinal: 0,
+    };
     let begun = Instant::now();
     for _ in 0..RECORDS {
-        writer.append([Record { at: MonotonicNs::now(), event: Event::Started(key) }])?;
+        writer.append([Record {
+            at: MonotonicNs::now(),
+            event: Event::Started(key),
+        }])?;
     }
     Ok(begun.elapsed().as_nanos() as f64 / f64::from(RECORDS))
 }

@@ -69,10 +69,19 @@ impl Progress {
     }
 
     /// Shows the load until the task is aborted.
-    pub fn follow(&self, directory: &RunDirectory, plan: &Plan, counts: Arc<Counts>, origin: MonotonicNs) -> JoinHandle<()> {
+    pub fn follow(
+        &self,
+        directory: &RunDirectory,
+        plan: &Plan,
+        counts: Arc<Counts>,
+        origin: MonotonicNs,
+    ) -> JoinHandle<()> {
         let progress = self.clone();
-        let phases: Vec<(String, Duration)> =
-            plan.phases.iter().map(|phase| (phase.name.clone(), phase.start + phase.duration)).collect();
+        let phases: Vec<(String, Duration)> = plan
+            .phases
+            .iter()
+            .map(|phase| (phase.name.clone(), phase.start + phase.duration))
+            .collect();
         let mut tail = Tail::new(directory.file("history"));
         tokio::spawn(async move {
             let mut printed = Instant::now();
@@ -92,7 +101,10 @@ impl Progress {
                 let rate = (tail.completed - before.1) as f64 / before.0.elapsed().as_secs_f64();
                 before = (Instant::now(), tail.completed);
                 let since = MonotonicNs::now().saturating_since(origin);
-                let phase = phases.iter().find(|(_, end)| since < *end).map_or("drain", |(name, _)| name);
+                let phase = phases
+                    .iter()
+                    .find(|(_, end)| since < *end)
+                    .map_or("drain", |(name, _)| name);
                 let line = tail.line(phase, since, rate, &counts);
                 if progress.bar.is_some() {
                     progress.stage(&line);
@@ -128,7 +140,9 @@ impl Tail {
     }
 
     fn read(&mut self) {
-        let Ok(entries) = std::fs::read_dir(&self.directory) else { return };
+        let Ok(entries) = std::fs::read_dir(&self.directory) else {
+            return;
+        };
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         // The load's first: a start is known before the job that it leads to.
         files.sort();
@@ -136,7 +150,10 @@ impl Tail {
             let from = self.read.get(&file).copied().unwrap_or(FRAME_BYTES as u64);
             let Some(bytes) = gained(&file, from) else { continue };
             let (frames, _) = bytes.as_chunks::<FRAME_BYTES>();
-            frames.iter().filter_map(Record::decode).for_each(|record| self.take(&record));
+            frames
+                .iter()
+                .filter_map(Record::decode)
+                .for_each(|record| self.take(&record));
             self.read.insert(file, from + (frames.len() * FRAME_BYTES) as u64);
         }
     }

@@ -30,7 +30,10 @@ pub async fn measure(
 ) -> anyhow::Result<Result<f64, String>> {
     let pgbench = postgres.installation().bin.join("pgbench");
     if !pgbench.is_file() {
-        return Ok(Err(format!("no pgbench beside {}", postgres.installation().bin.display())));
+        return Ok(Err(format!(
+            "no pgbench beside {}",
+            postgres.installation().bin.display()
+        )));
     }
     let mut admin = PgConnection::connect(&postgres.url().reveal()).await?;
     sqlx::query("CREATE DATABASE reference").execute(&mut admin).await?;
@@ -39,7 +42,9 @@ pub async fn measure(
     let script = work.join("reference.pgbench");
     std::fs::write(&script, script_text(reference, &job_type)?)?;
     let rate = run(&pgbench, &database, reference, &script).await;
-    sqlx::query("DROP DATABASE reference WITH (FORCE)").execute(&mut admin).await?;
+    sqlx::query("DROP DATABASE reference WITH (FORCE)")
+        .execute(&mut admin)
+        .await?;
     // What it left in memory and in the log must not be the run's burden.
     sqlx::query("CHECKPOINT").execute(&mut admin).await?;
     admin.close().await?;
@@ -50,7 +55,12 @@ async fn fill(database: &ConnectionUrl, scenario: &Scenario, jobs: u32) -> anyho
     let url: DatabaseUrl = database.reveal().parse()?;
     migrate(&url).await?;
     let store = Store::new(&url, "crossover-reference", 1);
-    let entry = scenario.document.workload.definitions.first().context("no definition")?;
+    let entry = scenario
+        .document
+        .workload
+        .definitions
+        .first()
+        .context("no definition")?;
     let registered = store.register(&entry.definition).await?;
     let arrival = scenario.plan.arrival(0).context("no arrival")?;
     let payload = scenario.plan.payload(arrival, &scenario.document.workload);
@@ -63,7 +73,12 @@ async fn fill(database: &ConnectionUrl, scenario: &Scenario, jobs: u32) -> anyho
         };
         store.start(batch.iter().map(new).collect()).await?;
     }
-    entry.definition.job_types().first().map(|name| (*name).to_owned()).context("no job type")
+    entry
+        .definition
+        .job_types()
+        .first()
+        .map(|name| (*name).to_owned())
+        .context("no job type")
 }
 
 /// The engine's own statements, with `pgbench`'s variables in place of parameters. The claim's answer is gathered into
@@ -92,26 +107,41 @@ fn one_line(statement: &str) -> String {
     statement.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-async fn run(
-    pgbench: &Path,
-    database: &ConnectionUrl,
-    reference: &Reference,
-    script: &Path,
-) -> anyhow::Result<f64> {
+async fn run(pgbench: &Path, database: &ConnectionUrl, reference: &Reference, script: &Path) -> anyhow::Result<f64> {
     let per_client = (reference.jobs / reference.batch / reference.clients).max(1);
     let command = tokio::process::Command::new(pgbench)
-        .args(["--no-vacuum", "--protocol", "prepared", "--client", &reference.clients.to_string(), "--jobs", "1"])
-        .args(["--transactions", &per_client.to_string(), "--file", &script.display().to_string()])
+        .args([
+            "--no-vacuum",
+            "--protocol",
+            "prepared",
+            "--client",
+            &reference.clients.to_string(),
+            "--jobs",
+            "1",
+        ])
+        .args([
+            "--transactions",
+            &per_client.to_string(),
+            "--file",
+            &script.display().to_string(),
+        ])
         .args(["--host", database.host(), "--port", &database.port().to_string()])
         .args(["--username", database.user(), "reference"])
         .env("PGPASSWORD", database.reveal_password())
-        .env("PGOPTIONS", "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off")
+        .env(
+            "PGOPTIONS",
+            "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan -c jit=off",
+        )
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(BOUND, command).await.context("pgbench did not end")??;
+    let output = tokio::time::timeout(BOUND, command)
+        .await
+        .context("pgbench did not end")??;
     let text = String::from_utf8_lossy(&output.stdout);
-    let tps = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok());
+    let tps = text
+        .lines()
+        .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok());
     match tps {
         Some(tps) if output.status.success() => Ok(tps * f64::from(reference.batch)),
         _ => bail!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr)),

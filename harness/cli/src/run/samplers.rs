@@ -50,7 +50,9 @@ struct Sink(Arc<Mutex<File>>);
 
 impl Sink {
     fn write(&self, sample: &Sample) {
-        let line = serde_json::to_string(sample).map(|line| line + "\n").unwrap_or_default();
+        let line = serde_json::to_string(sample)
+            .map(|line| line + "\n")
+            .unwrap_or_default();
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = file.write_all(line.as_bytes()) {
             tracing::warn!(%error, "a sample could not be written");
@@ -77,7 +79,9 @@ impl Samplers {
         let period = Duration::from_secs(1) / activity_hz;
         let activity = tokio::spawn(look_at_postgres(options, sink.clone(), period));
         let usage = tokio::spawn(look_at_processes(supervisor.clone(), sink));
-        Ok(Self { tasks: vec![activity, usage] })
+        Ok(Self {
+            tasks: vec![activity, usage],
+        })
     }
 
     /// Stops looking.
@@ -143,7 +147,12 @@ async fn activity(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> 
         active.retain(|group| group.wait_type != "Lock");
         active.extend(locks(connection).await?);
     }
-    Ok(Sample::Activity { at: at.0, query_us, connections, active })
+    Ok(Sample::Activity {
+        at: at.0,
+        query_us,
+        connections,
+        active,
+    })
 }
 
 async fn locks(connection: &mut PgConnection) -> Result<Vec<Active>, sqlx::Error> {
@@ -164,7 +173,10 @@ async fn locks(connection: &mut PgConnection) -> Result<Vec<Active>, sqlx::Error
 async fn tables(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> {
     let row = sqlx::query(TABLES).fetch_optional(connection).await?;
     let dead = row.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or(0);
-    Ok(Sample::Tables { at: MonotonicNs::now().0, dead_tuples: u64::try_from(dead).unwrap_or(0) })
+    Ok(Sample::Tables {
+        at: MonotonicNs::now().0,
+        dead_tuples: u64::try_from(dead).unwrap_or(0),
+    })
 }
 
 async fn look_at_processes(supervisor: Supervisor, sink: Sink) {
@@ -173,18 +185,30 @@ async fn look_at_processes(supervisor: Supervisor, sink: Sink) {
     let mut host: Option<HostCpu> = None;
     loop {
         tick.tick().await;
-        let mut parts: Vec<PartUsage> = supervisor.pids().iter().filter_map(|(name, pid)| part(name, *pid)).collect();
+        let mut parts: Vec<PartUsage> = supervisor
+            .pids()
+            .iter()
+            .filter_map(|(name, pid)| part(name, *pid))
+            .collect();
         parts.extend(part("harness", std::process::id()));
         let now = HostCpu::sample().ok();
         let host_busy = host.zip(now).map(|(before, now)| now.since(before).busy);
         host = now;
-        sink.write(&Sample::Usage { at: MonotonicNs::now().0, parts, host_busy });
+        sink.write(&Sample::Usage {
+            at: MonotonicNs::now().0,
+            parts,
+            host_busy,
+        });
     }
 }
 
 /// A server counts with its children; the harness without the parts that are its supervisor's.
 fn part(name: &str, pid: u32) -> Option<PartUsage> {
-    let usage = if name == "harness" { usage::process(pid) } else { usage::tree(pid) };
+    let usage = if name == "harness" {
+        usage::process(pid)
+    } else {
+        usage::tree(pid)
+    };
     let usage = usage.ok()?;
     Some(PartUsage {
         name: name.to_owned(),

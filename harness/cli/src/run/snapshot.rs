@@ -14,8 +14,8 @@ use crossover_evidence::snapshot::{
 use crossover_proto::{InstanceId, JobId};
 use crossover_testbed::ConnectionUrl;
 use serde::de::DeserializeOwned;
-use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, StrDeserializer};
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolCopyExt};
 use tokio_stream::StreamExt;
@@ -25,10 +25,22 @@ use super::directory::RunDirectory;
 
 /// File and query of each table.
 const TABLES: [(&str, &str); 4] = [
-    ("definition", "SELECT id, name, array_to_string(step_widths, ',') FROM definition ORDER BY id"),
-    ("instance", "SELECT id, definition_id, state, step, remaining FROM instance ORDER BY id"),
-    ("job", "SELECT id, instance_id, job_type, step, ordinal, state, attempt FROM job ORDER BY id"),
-    ("audit", "SELECT instance_id, job_id, attempt, event FROM audit ORDER BY id"),
+    (
+        "definition",
+        "SELECT id, name, array_to_string(step_widths, ',') FROM definition ORDER BY id",
+    ),
+    (
+        "instance",
+        "SELECT id, definition_id, state, step, remaining FROM instance ORDER BY id",
+    ),
+    (
+        "job",
+        "SELECT id, instance_id, job_type, step, ordinal, state, attempt FROM job ORDER BY id",
+    ),
+    (
+        "audit",
+        "SELECT instance_id, job_id, attempt, event FROM audit ORDER BY id",
+    ),
 ];
 
 /// Copies the tables to the run's directory.
@@ -39,7 +51,11 @@ pub async fn save(directory: &RunDirectory, database: &ConnectionUrl) -> anyhow:
     let options: PgConnectOptions = database.reveal().parse().context("the database URL")?;
     let pool = sqlx::postgres::PgPoolOptions::new()
         .max_connections(1)
-        .connect_with(options.application_name("crossover-snapshot").disable_statement_logging())
+        .connect_with(
+            options
+                .application_name("crossover-snapshot")
+                .disable_statement_logging(),
+        )
         .await
         .context("can't read the database at the end of the run")?;
     for (table, query) in TABLES {
@@ -48,7 +64,8 @@ pub async fn save(directory: &RunDirectory, database: &ConnectionUrl) -> anyhow:
         let mut file = BufWriter::new(File::create(&half).with_context(|| format!("can't make {}", half.display()))?);
         let mut rows = pool.copy_out_raw(&format!("COPY ({query}) TO STDOUT")).await?;
         while let Some(bytes) = rows.next().await {
-            file.write_all(&bytes?).with_context(|| format!("can't write {}", half.display()))?;
+            file.write_all(&bytes?)
+                .with_context(|| format!("can't write {}", half.display()))?;
         }
         file.flush()?;
         fs::rename(&half, &path)?;
@@ -98,7 +115,9 @@ impl<'a> Fields<'a> {
 
     fn instance(&mut self) -> anyhow::Result<InstanceId> {
         let text = self.text()?;
-        Ok(InstanceId(Uuid::parse_str(text).with_context(|| format!("not an id: {text:?}"))?))
+        Ok(InstanceId(
+            Uuid::parse_str(text).with_context(|| format!("not an id: {text:?}"))?,
+        ))
     }
 
     /// An enum by its name in the database.
@@ -132,7 +151,11 @@ fn definition(row: &mut Fields<'_>) -> anyhow::Result<DefinitionRow> {
     Ok(DefinitionRow {
         id: row.number()?,
         name: row.text()?.to_owned(),
-        step_widths: row.text()?.split(',').map(|width| Ok(width.parse()?)).collect::<anyhow::Result<_>>()?,
+        step_widths: row
+            .text()?
+            .split(',')
+            .map(|width| Ok(width.parse()?))
+            .collect::<anyhow::Result<_>>()?,
     })
 }
 

@@ -62,7 +62,9 @@ pub async fn start_postgres(
 /// If PostgreSQL does not answer.
 pub async fn create_database(postgres: &LocalPostgres, name: &'static str) -> anyhow::Result<ConnectionUrl> {
     let mut admin = PgConnection::connect(&postgres.url().reveal()).await?;
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await?;
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .execute(&mut admin)
+        .await?;
     admin.close().await?;
     Ok(postgres.url().with_database(name))
 }
@@ -80,9 +82,14 @@ pub async fn settle_statistics(database: &ConnectionUrl) -> anyhow::Result<()> {
 }
 
 async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
-    let mut connection = PgConnection::connect(&postgres.url().reveal()).await.context("PostgreSQL does not answer")?;
+    let mut connection = PgConnection::connect(&postgres.url().reveal())
+        .await
+        .context("PostgreSQL does not answer")?;
     let query = "SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1) ORDER BY name";
-    let rows = sqlx::query(query).bind(SETTINGS.map(str::to_owned)).fetch_all(&mut connection).await?;
+    let rows = sqlx::query(query)
+        .bind(SETTINGS.map(str::to_owned))
+        .fetch_all(&mut connection)
+        .await?;
     let mut settings = Vec::new();
     for row in &rows {
         settings.push((row.try_get("name")?, row.try_get("value")?));

@@ -31,8 +31,15 @@ pub struct Scenario {
 pub fn load(path: &Path, overrides: &[String]) -> anyhow::Result<Scenario> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| bad_input(format!("can't read the scenario {}: {error}", path.display())))?;
-    let text = if overrides.is_empty() { text } else { sweep::overridden(&text, path, overrides)? };
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = if overrides.is_empty() {
+        text
+    } else {
+        sweep::overridden(&text, path, overrides)?
+    };
+    let name = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
     parse(name, text, path)
 }
 
@@ -49,13 +56,20 @@ fn parse(name: String, text: String, path: &Path) -> anyhow::Result<Scenario> {
     let document: Document =
         toml::from_str(&text).map_err(|error| bad_input(format!("{}: {}", path.display(), explained(&error))))?;
     let refuse = |error: LoadError| {
-        let line = line_of(&text, &error.place).map(|line| format!(" line {line},")).unwrap_or_default();
+        let line = line_of(&text, &error.place)
+            .map(|line| format!(" line {line},"))
+            .unwrap_or_default();
         bad_input(format!("{}:{line} {}: {}", path.display(), error.place, error.problem))
     };
     document.validate().map_err(refuse)?;
     let traces = read_traces(&document, path)?;
     let plan = Plan::build(&document.workload, &document.load, &traces, document.seed).map_err(refuse)?;
-    Ok(Scenario { name, document, text, plan })
+    Ok(Scenario {
+        name,
+        document,
+        text,
+        plan,
+    })
 }
 
 /// Trace files lie beside the scenario, unless their path is absolute.
@@ -110,10 +124,12 @@ enum Step<'a> {
 }
 
 fn steps(place: &str) -> impl Iterator<Item = Step<'_>> {
-    place.split(['.', '[']).map(|part| match part.trim_end_matches(']').parse() {
-        Ok(index) => Step::Index(index),
-        Err(_) => Step::Key(part),
-    })
+    place
+        .split(['.', '['])
+        .map(|part| match part.trim_end_matches(']').parse() {
+            Ok(index) => Step::Index(index),
+            Err(_) => Step::Key(part),
+        })
 }
 
 #[cfg(test)]
@@ -134,7 +150,9 @@ definition = { name = "d", steps = [{ name = "s", jobs = [{ job_type = "j" }] }]
 "#;
 
     fn refused(text: &str) -> String {
-        parse("x".to_owned(), text.to_owned(), Path::new("x.toml")).unwrap_err().to_string()
+        parse("x".to_owned(), text.to_owned(), Path::new("x.toml"))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -153,9 +171,15 @@ definition = { name = "d", steps = [{ name = "s", jobs = [{ job_type = "j" }] }]
     #[test]
     fn a_value_out_of_range_is_named_with_its_line_and_the_range() {
         let message = refused(&GOOD.replace("rate_per_s = 10", "rate_per_s = 0"));
-        assert!(message.starts_with("x.toml: line 7, load[0].rate_per_s: found 0"), "{message}");
+        assert!(
+            message.starts_with("x.toml: line 7, load[0].rate_per_s: found 0"),
+            "{message}"
+        );
         let message = refused(&format!("{GOOD}\n[topology]\nreplicas = 0\n"));
-        assert!(message.contains("line 14, topology.replicas: found 0; allowed is 1 to 64"), "{message}");
+        assert!(
+            message.contains("line 14, topology.replicas: found 0; allowed is 1 to 64"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -168,6 +192,9 @@ definition = { name = "d", steps = [{ name = "s", jobs = [{ job_type = "j" }] }]
     fn a_fault_on_a_part_that_is_not_there_is_refused() {
         let fault = "\n[[faults]]\nkind = \"kill\"\ntarget = \"worker:2\"\nat = \"0s\"\n";
         let message = refused(&format!("{GOOD}{fault}"));
-        assert!(message.contains("allowed are postgres, replica:1 to replica:1 and worker:1 to worker:1"), "{message}");
+        assert!(
+            message.contains("allowed are postgres, replica:1 to replica:1 and worker:1 to worker:1"),
+            "{message}"
+        );
     }
 }

@@ -83,7 +83,12 @@ pub struct Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { replicas: 1, workers: 1, worker_concurrency: 64, replica_connections: 8 }
+        Self {
+            replicas: 1,
+            workers: 1,
+            worker_concurrency: 64,
+            replica_connections: 8,
+        }
     }
 }
 
@@ -101,7 +106,10 @@ pub struct EngineSettings {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(30), housekeeping_interval: Duration::from_millis(200) }
+        Self {
+            lease: Duration::from_secs(30),
+            housekeeping_interval: Duration::from_millis(200),
+        }
     }
 }
 
@@ -122,7 +130,12 @@ pub struct Polling {
 
 impl Default for Polling {
     fn default() -> Self {
-        Self { interval: Duration::from_millis(500), batch: 100, wake: WakeKind::Interval, claim: Claim::SkipLocked }
+        Self {
+            interval: Duration::from_millis(500),
+            batch: 100,
+            wake: WakeKind::Interval,
+            claim: Claim::SkipLocked,
+        }
     }
 }
 
@@ -167,7 +180,10 @@ impl Claim {
 }
 
 fn flag_of(value: impl ValueEnum) -> String {
-    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
 }
 
 /// Something is broken at a moment of the load, and mended after a while.
@@ -213,7 +229,9 @@ pub struct Drain {
 
 impl Default for Drain {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(60) }
+        Self {
+            timeout: Duration::from_secs(60),
+        }
     }
 }
 
@@ -279,27 +297,64 @@ impl Document {
         validate_phases(&self.load)?;
         within("topology.replicas", self.topology.replicas, 1..=64)?;
         within("topology.workers", self.topology.workers, 1..=256)?;
-        within("topology.worker_concurrency", self.topology.worker_concurrency, 1..=100_000)?;
-        within("topology.replica_connections", self.topology.replica_connections, 1..=100)?;
+        within(
+            "topology.worker_concurrency",
+            self.topology.worker_concurrency,
+            1..=100_000,
+        )?;
+        within(
+            "topology.replica_connections",
+            self.topology.replica_connections,
+            1..=100,
+        )?;
         within("polling.batch", self.polling.batch, 1..=5_000)?;
         within("samplers.activity_hz", self.samplers.activity_hz, 10..=100)?;
-        lasting("polling.interval", self.polling.interval, Duration::from_millis(1), Duration::from_secs(60))?;
-        lasting("engine.lease", self.engine.lease, Duration::from_millis(300), Duration::from_hours(1))?;
+        lasting(
+            "polling.interval",
+            self.polling.interval,
+            Duration::from_millis(1),
+            Duration::from_secs(60),
+        )?;
+        lasting(
+            "engine.lease",
+            self.engine.lease,
+            Duration::from_millis(300),
+            Duration::from_hours(1),
+        )?;
         let housekeeping = self.engine.housekeeping_interval;
-        lasting("engine.housekeeping_interval", housekeeping, Duration::from_millis(10), Duration::from_secs(60))?;
-        lasting("drain.timeout", self.drain.timeout, Duration::from_secs(1), Duration::from_hours(24))?;
+        lasting(
+            "engine.housekeeping_interval",
+            housekeeping,
+            Duration::from_millis(10),
+            Duration::from_secs(60),
+        )?;
+        lasting(
+            "drain.timeout",
+            self.drain.timeout,
+            Duration::from_secs(1),
+            Duration::from_hours(24),
+        )?;
         self.validate_faults()?;
         for (index, hypothesis) in self.hypotheses.iter().enumerate() {
             if hypothesis.when.as_ref().is_some_and(|when| !when.contains('=')) {
-                return refuse(format!("hypotheses[{index}].when"), "expected KEY=VALUE, as in polling.claim=blocking");
+                return refuse(
+                    format!("hypotheses[{index}].when"),
+                    "expected KEY=VALUE, as in polling.claim=blocking",
+                );
             }
             if hypothesis.at_least.is_none() && hypothesis.at_most.is_none() {
-                return refuse(format!("hypotheses[{index}]"), "found neither at_least nor at_most; give at least one");
+                return refuse(
+                    format!("hypotheses[{index}]"),
+                    "found neither at_least nor at_most; give at least one",
+                );
             }
         }
         for (index, sweep) in self.sweep.iter().enumerate() {
             if sweep.values.is_empty() {
-                return refuse(format!("sweep[{index}].values"), "found none; a sweep needs at least one value");
+                return refuse(
+                    format!("sweep[{index}].values"),
+                    "found none; a sweep needs at least one value",
+                );
             }
         }
         Ok(())
@@ -309,10 +364,15 @@ impl Document {
         let timed = self.load.iter().filter_map(|phase| phase.duration).sum::<Duration>();
         let traced = self.load.iter().any(|phase| phase.file.is_some());
         for (index, fault) in self.faults.iter().enumerate() {
-            Target::parse(&fault.target, &self.topology)
-                .map_err(|problem| LoadError { place: format!("faults[{index}].target"), problem })?;
+            Target::parse(&fault.target, &self.topology).map_err(|problem| LoadError {
+                place: format!("faults[{index}].target"),
+                problem,
+            })?;
             if !traced && fault.at + fault.lasts > timed {
-                let (at, lasts) = (humantime::format_duration(fault.at), humantime::format_duration(fault.lasts));
+                let (at, lasts) = (
+                    humantime::format_duration(fault.at),
+                    humantime::format_duration(fault.lasts),
+                );
                 let timed = humantime::format_duration(timed);
                 let problem = format!("found {at} for {lasts}; it must end within the load, which lasts {timed}");
                 return refuse(format!("faults[{index}].at"), problem);
@@ -353,7 +413,11 @@ impl Target {
             "replica" => topology.replicas,
             _ => return Err(allowed()),
         };
-        if (1..=count).contains(&number) { Ok(Self::Part(format!("{role}-{number}"))) } else { Err(allowed()) }
+        if (1..=count).contains(&number) {
+            Ok(Self::Part(format!("{role}-{number}")))
+        } else {
+            Err(allowed())
+        }
     }
 }
 
@@ -361,7 +425,10 @@ fn within(place: &str, found: u32, allowed: std::ops::RangeInclusive<u32>) -> Re
     if allowed.contains(&found) {
         return Ok(());
     }
-    refuse(place.to_owned(), format!("found {found}; allowed is {} to {}", allowed.start(), allowed.end()))
+    refuse(
+        place.to_owned(),
+        format!("found {found}; allowed is {} to {}", allowed.start(), allowed.end()),
+    )
 }
 
 fn lasting(place: &str, found: Duration, least: Duration, most: Duration) -> Result<(), LoadError> {
@@ -369,9 +436,15 @@ fn lasting(place: &str, found: Duration, least: Duration, most: Duration) -> Res
         return Ok(());
     }
     let words = [found, least, most].map(humantime::format_duration);
-    refuse(place.to_owned(), format!("found {}; allowed is {} to {}", words[0], words[1], words[2]))
+    refuse(
+        place.to_owned(),
+        format!("found {}; allowed is {} to {}", words[0], words[1], words[2]),
+    )
 }
 
 fn refuse<T>(place: String, problem: impl Into<String>) -> Result<T, LoadError> {
-    Err(LoadError { place, problem: problem.into() })
+    Err(LoadError {
+        place,
+        problem: problem.into(),
+    })
 }

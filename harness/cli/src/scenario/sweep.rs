@@ -20,7 +20,10 @@ impl Document {
         if self.sweep.is_empty() {
             return Vec::new();
         }
-        let none = Point { values: Vec::new(), overrides: Vec::new() };
+        let none = Point {
+            values: Vec::new(),
+            overrides: Vec::new(),
+        };
         self.sweep.iter().fold(vec![none], |points, sweep| {
             let extend = |point: &Point| -> Vec<Point> {
                 let with = |value: &toml::Value| {
@@ -82,12 +85,18 @@ fn set(table: &mut toml::Table, key: &str, value: toml::Value) -> Option<()> {
             Some(())
         }
         Some((first, rest)) => {
-            let inner = table.entry(first).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let inner = table
+                .entry(first)
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
             match inner {
                 toml::Value::Table(inner) => set(inner, rest, value),
                 toml::Value::Array(items) => {
                     let (index, rest) = rest.split_once('.')?;
-                    set(items.get_mut(index.parse::<usize>().ok()?)?.as_table_mut()?, rest, value)
+                    set(
+                        items.get_mut(index.parse::<usize>().ok()?)?.as_table_mut()?,
+                        rest,
+                        value,
+                    )
                 }
                 _ => None,
             }

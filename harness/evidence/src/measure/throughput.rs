@@ -28,6 +28,7 @@ impl Completed {
                 0.0
             },
             capacity_per_s: self.capacity_per_s,
+            reference_per_s: None,
         }
     }
 }
@@ -73,6 +74,7 @@ pub(super) fn whole(ledger: &Ledger<'_>, by_phase: &[Completed]) -> Throughput {
     };
     Throughput {
         capacity_per_s: by_phase.iter().find_map(|one| one.capacity_per_s),
+        reference_per_s: None,
         ..counted.fold(Completed::default(), sum).to_throughput()
     }
 }

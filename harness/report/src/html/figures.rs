@@ -56,6 +56,17 @@ fn latency(dispatch: &Percentiles) -> Vec<Figure> {
 }
 
 fn rate(result: &RunResult) -> Figure {
+    if let Some(capacity) = result.throughput.capacity_per_s {
+        return Figure {
+            label: "drained",
+            dot: None,
+            value: format!("{}/s", number(capacity)),
+            small: match result.throughput.reference_per_s {
+                Some(reference) => format!("{} of pgbench's {}/s", percent(capacity / reference), number(reference)),
+                None => "first claim to last commit".to_owned(),
+            },
+        };
+    }
     Figure {
         label: "completed",
         dot: None,

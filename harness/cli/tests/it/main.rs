@@ -1,0 +1,7 @@
+//! Everything that needs servers and the `crossover` program itself: the engine's conformance suite, its statements on a
+//! real PostgreSQL, and whole runs. One server for all tests, a fresh database for each ([`servers`]).
+#![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]
+
+mod conformance;
+mod servers;
+mod store;

@@ -1,0 +1,145 @@
+//! The servers of the whole test binary: one supervisor and one PostgreSQL, started by the first test that asks, and a
+//! fresh database for each test.
+//!
+//! Nothing here is ever dropped: the end of this process, whatever its cause, closes the supervisor's pipe, and the
+//! supervisor removes every process and directory.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use crossover_engine::store::{DatabaseUrl, Store, migrate};
+use crossover_testbed::owned::OwnedDirectory;
+use crossover_testbed::{ConnectionUrl, LocalPostgres, PostgresOptions, ProcessSpec, Signal, Supervisor};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tokio::sync::OnceCell;
+
+/// The program under test.
+pub const CROSSOVER: &str = env!("CARGO_BIN_EXE_crossover");
+
+/// Holds the engine's schema; every test's database is a copy of it.
+const TEMPLATE: &str = "engine_template";
+
+/// A debug build on a busy machine of two processors takes a tenth of it.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// What all tests share.
+pub struct Servers {
+    pub supervisor: Supervisor,
+    pub postgres: LocalPostgres,
+    directory: PathBuf,
+}
+
+/// The servers, started by the first call.
+pub async fn servers() -> &'static Servers {
+    static SERVERS: OnceCell<Servers> = OnceCell::const_new();
+    SERVERS.get_or_init(Servers::start).await
+}
+
+/// A number that no other call in this process gets.
+pub fn unique() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Servers {
+    async fn start() -> Self {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let run = format!("it-{}-{}", std::process::id(), now.as_millis());
+        let directory = OwnedDirectory::create(&std::env::temp_dir(), &run, "servers").unwrap();
+        let directory = directory.path().to_path_buf();
+        let supervisor = Supervisor::start_with(Path::new(CROSSOVER), &["supervise"], &directory).await.unwrap();
+        supervisor.remove_at_end(&directory).await.unwrap();
+        let options = PostgresOptions { disk_needed_bytes: 1 << 30, ..PostgresOptions::new(&run) };
+        let postgres = LocalPostgres::start(&supervisor, &options).await.unwrap();
+        let servers = Self { supervisor, postgres, directory };
+        servers.run_sql(&format!("CREATE DATABASE {TEMPLATE}")).await;
+        migrate(&engine_url(&servers.postgres.url().with_database(TEMPLATE))).await.unwrap();
+        servers
+    }
+
+    /// A database with the engine's schema that nobody else uses.
+    pub async fn database(&self) -> Database {
+        let name = format!("test_{}", unique());
+        self.run_sql(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+        let url = self.postgres.url().with_database(&name);
+        let pool = PgPoolOptions::new().max_connections(2).connect(&url.reveal()).await.unwrap();
+        Database { name, url, pool }
+    }
+
+    /// A file for a process: its log, or where it says that it is ready.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Starts a process of the engine and waits until it listens; answers its address.
+    pub async fn start_engine(&self, name: &str, args: &[&str], database: Option<&ConnectionUrl>) -> String {
+        let (ready, log) = (self.file(&format!("{name}.ready")), self.file(&format!("{name}.log")));
+        let spec = ProcessSpec::new(name, CROSSOVER, &log)
+            .args(["engine"].iter().chain(args).copied())
+            .args(["--name", name, "--ready-file", &ready.display().to_string()])
+            .stop(Signal::Term, Duration::from_secs(10));
+        let spec = match database {
+            Some(url) => spec.env("CROSSOVER_DATABASE_URL", url.reveal()),
+            None => spec,
+        };
+        self.supervisor.spawn(spec).await.unwrap();
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        let begun = Instant::now();
+        loop {
+            if let Ok(address) = std::fs::read_to_string(&ready) {
+                return address;
+            }
+            assert!(self.supervisor.is_alive(name), "{name} ended before it was ready:\n{}", said());
+            assert!(begun.elapsed() < READY_WITHIN, "{name} was not ready in time:\n{}", said());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn run_sql(&self, statement: &str) {
+        let mut connection = PgConnection::connect(&self.postgres.url().reveal()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+/// A database of one test.
+pub struct Database {
+    /// Its name; also the prefix of its processes' names.
+    pub name: String,
+    pub url: ConnectionUrl,
+    /// For what a test wants to know or to bend; not the engine's connections.
+    pub pool: PgPool,
+}
+
+impl Database {
+    /// The engine's own statements on it.
+    pub fn store(&self, connections: u32) -> Store {
+        Store::new(&engine_url(&self.url), "crossover-test", connections)
+    }
+
+    /// One number.
+    pub async fn number(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Runs a statement; answers the rows that it changed.
+    pub async fn execute(&self, statement: &'static str) -> u64 {
+        sqlx::query(statement).execute(&self.pool).await.unwrap().rows_affected()
+    }
+}
+
+/// The engine's form of a connection string.
+pub fn engine_url(url: &ConnectionUrl) -> DatabaseUrl {
+    url.reveal().parse().unwrap()
+}
+
+/// Asks until the answer is yes.
+pub async fn wait_until<F: Future<Output = bool>>(what: &str, within: Duration, condition: impl Fn() -> F) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < within, "not within {within:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
