@@ -32,7 +32,7 @@ pub enum Command {
     Instrument(InstrumentArgs),
     /// A process of the engine (the harness starts these)
     #[command(subcommand)]
-    Engine(EngineCommand),
+    Engine(Box<EngineCommand>),
     /// Own the processes of a run (the harness starts this)
     #[command(hide = true)]
     Supervise,

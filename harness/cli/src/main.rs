@@ -38,7 +38,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Clean(args) => commands::clean::run(&args).await,
         Command::Instrument(args) => commands::instrument::run(&args).await,
         Command::Engine(command) => {
-            crossover_engine::command::run(command).await?;
+            crossover_engine::command::run(*command).await?;
             Ok(ExitCode::SUCCESS)
         }
         // Taken care of before there was a runtime.

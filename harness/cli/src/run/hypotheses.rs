@@ -25,7 +25,7 @@ fn applies(hypothesis: &Hypothesis, settings: &Value) -> bool {
     };
     match lookup(settings, key.trim()) {
         Some(Value::String(found)) => found == value.trim(),
-        Some(found) => found.to_string() == value.trim(),
+        Some(found) => serde_json::from_str::<Value>(value.trim()).is_ok_and(|value| value == *found),
         None => false,
     }
 }
