@@ -2,7 +2,7 @@
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
-crossover := "target/release/crossover"
+crossover := env("CARGO_TARGET_DIR", "target") / "release/crossover"
 
 # List the recipes
 default:
@@ -32,14 +32,14 @@ instrument *args: build
 test *args:
     @cargo test --workspace --locked {{ args }}
 
-# What CI checks: format, lints, licences and advisories, tests
+# What CI checks: format, lints, licences and sources, tests
 verify: lint test
 
 # Format and lints
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
-    @if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; else echo "cargo-deny is not installed: licences and sources were not checked (cargo install cargo-deny)"; fi
+    @if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo "cargo-deny is not installed: licences and sources were not checked (cargo install cargo-deny)"; fi
 
 # End what a run with --keep left running; with --runs, remove all runs
 clean *args: build

@@ -11,6 +11,14 @@ pub enum EngineError {
     /// PostgreSQL refused or vanished: the outcome of a write is unknown.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// PostgreSQL is not there, or does not let us in.
+    #[error("can't connect to {url}: {source}; is PostgreSQL running there, and is this its user and password?")]
+    Unreachable {
+        /// Where, without the password.
+        url: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
     /// The schema could not be brought up to date.
     #[error("migration: {0}; the database must be empty or hold an engine's schema of this version or older")]
     Migration(#[from] sqlx::migrate::MigrateError),

@@ -1,7 +1,7 @@
 //! The system under test: a workflow engine on PostgreSQL.
 //!
 //! - [`command`]: the processes' entry points (`serve`, `worker`, `migrate`) and their flags;
-//! - [`store`]: all SQL; one file a statement or a pair of them;
+//! - [`store`]: all SQL, one file a subject;
 //! - [`serve`]: a replica: the gRPC API, wake-ups, the reaper and the scheduler;
 //! - [`worker`]: a worker: polls, handles, reports, keeps its leases; it never opens a PostgreSQL connection.
 //!

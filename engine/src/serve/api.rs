@@ -23,11 +23,13 @@ use crate::store::{Attempt, Cancelled, ClaimKind, ClaimedJob, FailedAttempt, New
 
 /// Largest payload of an instance (bytes): a job row and a broker's message must hold it.
 pub const PAYLOAD_BYTES_MAX: usize = 900_000;
-/// Largest gRPC message (bytes): a poll answers up to [`JOBS_MAX`] jobs.
-pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+/// Largest gRPC message (bytes): a poll of [`POLL_JOBS_MAX`] jobs with the largest payloads fits.
+pub const MAX_MESSAGE_BYTES: usize = 512 * 1024 * 1024;
+/// Most jobs in one answer to a poll.
+pub const POLL_JOBS_MAX: u32 = 500;
 /// Most items in one call.
 const JOBS_MAX: usize = 5_000;
-/// Longest long poll and lease.
+/// Longest long poll.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// A definition looked up by name is trusted this long: another replica may register a newer version.
 const DEFINITION_TTL: Duration = Duration::from_secs(1);
@@ -113,20 +115,16 @@ impl Api {
     {
         bounded(refs.len())?;
         let parsed: Vec<Option<Attempt>> = refs.iter().map(attempt_of).collect();
-        let mut seen = HashSet::new();
-        let once = parsed
-            .iter()
-            .enumerate()
-            .filter_map(|(index, item)| item.map(|attempt| (index, attempt)));
-        let batch: Vec<(usize, Attempt)> = once.filter(|(_, attempt)| seen.insert(attempt.job)).collect();
-        let mut done = match batch.is_empty() {
+        let batch = latest_of_each(&parsed);
+        let asked: HashSet<usize> = batch.iter().map(|(index, _)| *index).collect();
+        let done = match batch.is_empty() {
             true => HashSet::new(),
             false => change(batch).await.map_err(status)?,
         };
-        let firsts: Vec<bool> = parsed
-            .iter()
-            .map(|item| item.is_some_and(|attempt| done.remove(&attempt.job)))
-            .collect();
+        let is_done = |(index, item): (usize, &Option<Attempt>)| {
+            asked.contains(&index) && item.is_some_and(|attempt| done.contains(&attempt.job))
+        };
+        let firsts: Vec<bool> = parsed.iter().enumerate().map(is_done).collect();
         let open: Vec<JobId> = parsed
             .iter()
             .zip(&firsts)
@@ -208,7 +206,7 @@ impl Engine for Api {
 
     async fn poll(&self, request: Request<wire::PollRequest>) -> Answer<wire::PollResponse> {
         let poll = request.into_inner();
-        bounded(poll.max_jobs as usize)?;
+        bounded_by(poll.max_jobs as usize, POLL_JOBS_MAX as usize)?;
         let deadline = Instant::now() + Duration::from_millis(u64::from(poll.wait_ms)).min(WAIT_MAX);
         let waker = self.wakeups.of(&poll.job_type);
         loop {
@@ -356,6 +354,22 @@ impl Api {
     }
 }
 
+/// Each job once, with its place. Of several attempts only the latest can be current: a worker that lost a lease and got
+/// the job again may name both in one call.
+fn latest_of_each(items: &[Option<Attempt>]) -> Vec<(usize, Attempt)> {
+    let mut latest: HashMap<JobId, i16> = HashMap::with_capacity(items.len());
+    for item in items.iter().flatten() {
+        let attempt = latest.entry(item.job).or_insert(item.attempt);
+        *attempt = item.attempt.max(*attempt);
+    }
+    let numbered = items.iter().enumerate();
+    numbered
+        .filter_map(|(index, item)| item.map(|attempt| (index, attempt)))
+        // Forgotten once it is found, so that a repeat of it is not taken.
+        .filter(|(_, item)| latest.get(&item.job) == Some(&item.attempt) && latest.remove(&item.job).is_some())
+        .collect()
+}
+
 fn attempts(batch: &[(usize, Attempt)]) -> Vec<Attempt> {
     batch.iter().map(|(_, attempt)| *attempt).collect()
 }
@@ -430,11 +444,15 @@ fn unique<T: Eq + Hash + Clone>(items: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 fn bounded(items: usize) -> Result<(), Status> {
-    if items <= JOBS_MAX {
+    bounded_by(items, JOBS_MAX)
+}
+
+fn bounded_by(items: usize, most: usize) -> Result<(), Status> {
+    if items <= most {
         return Ok(());
     }
     Err(Status::invalid_argument(format!(
-        "found {items} items; one call takes at most {JOBS_MAX}"
+        "found {items} items; one call takes at most {most}"
     )))
 }
 

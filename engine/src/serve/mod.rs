@@ -14,7 +14,7 @@ use crossover_proto::engine::engine_server::EngineServer;
 use crossover_proto::history::Recorder;
 use tonic::service::Routes;
 
-pub use api::{MAX_MESSAGE_BYTES, PAYLOAD_BYTES_MAX};
+pub use api::{MAX_MESSAGE_BYTES, PAYLOAD_BYTES_MAX, POLL_JOBS_MAX};
 
 use crate::EngineError;
 use crate::command::{ProcessArgs, ServeArgs};

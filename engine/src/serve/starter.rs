@@ -91,13 +91,21 @@ async fn run(store: &Store, wakeups: &Wakeups, recorder: &Recorder, calls: Vec<C
     }
     for (ids, answer) in answers {
         let reply = match &mut outcome {
-            // The first caller to name a new id is the one that started it.
-            Ok(started) => Ok(ids.into_iter().map(|id| (id, said(started.remove(&id)))).collect()),
+            Ok(started) => Ok(answers_of(ids, started)),
             Err(error) => Err(error.clone()),
         };
         // A caller that hung up will ask again.
         let _ = answer.send(reply);
     }
+}
+
+/// The first caller to name a new id is the one that started it; its answer stands though it names the id again.
+fn answers_of(ids: Vec<InstanceId>, started: &mut HashSet<InstanceId>) -> HashMap<InstanceId, StartOutcome> {
+    let mut answers = HashMap::with_capacity(ids.len());
+    for id in ids {
+        answers.entry(id).or_insert_with(|| said(started.remove(&id)));
+    }
+    answers
 }
 
 fn said(new: bool) -> StartOutcome {

@@ -15,9 +15,8 @@ use tokio::sync::Notify;
 use crate::EngineError;
 use crate::service::{Stop, stopped};
 use crate::store::DatabaseUrl;
+use crate::store::notify::{CHANNEL, PAYLOAD_BYTES_MAX, notify};
 
-/// Channel of the notifications; the payload is `REPLICA JOB_TYPE JOB_TYPE …`.
-const CHANNEL: &str = "crossover_ready";
 /// Shortest time between two NOTIFYs of a replica: more would not make a poll earlier than its round trip.
 const NOTIFY_GAP: Duration = Duration::from_millis(2);
 /// Wait before a broken connection is tried again.
@@ -81,11 +80,20 @@ impl Wakeups {
         waiting.values().for_each(|notify| notify.notify_waiters());
     }
 
+    /// `REPLICA JOB_TYPE JOB_TYPE …`, as many as one notification holds; `None` if there are none left.
     fn take_outgoing(&self) -> Option<String> {
         let mut outgoing = self.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner);
         let pending = outgoing.as_mut().filter(|pending| !pending.is_empty())?;
-        let types: Vec<String> = pending.drain().collect();
-        Some(format!("{} {}", self.0.replica, types.join(" ")))
+        let mut payload = self.0.replica.clone();
+        pending.retain(|job_type| {
+            let fits = payload.len() + 1 + job_type.len() <= PAYLOAD_BYTES_MAX;
+            if fits {
+                payload.push(' ');
+                payload.push_str(job_type);
+            }
+            !fits
+        });
+        Some(payload)
     }
 
     fn receive(&self, payload: &str) {
@@ -146,9 +154,7 @@ async fn send(
         Some(open) => open,
         None => connection.insert(url.options(application).connect().await?),
     };
-    let notify = sqlx::query("/* notify */ SELECT pg_notify($1, $2)");
-    notify.bind(CHANNEL).bind(payload).execute(connection).await?;
-    Ok(())
+    notify(connection, payload).await
 }
 
 async fn connect_listener(url: &DatabaseUrl, application: &str) -> Result<PgListener, EngineError> {

@@ -20,15 +20,18 @@ pub enum Cancelled {
 const LOCK: &str = "/* cancel_lock */
     SELECT id, state IN ('running', 'failed') AS open FROM instance WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 
-// A statement of its own: its snapshot must see jobs that a completion created while the lock was waited for.
+// A statement of its own: its snapshot must see jobs that a completion created while the lock was waited for. A finished
+// instance has no unfinished job.
 const CANCEL: &str = "/* cancel */
     WITH stopped AS (
         UPDATE instance SET state = 'cancelled' WHERE id = ANY ($1) AND state IN ('running', 'failed') RETURNING id
+    ), unfinished AS MATERIALIZED (
+        SELECT id FROM job
+        WHERE instance_id = ANY ($1) AND state IN ('scheduled', 'queued', 'running') ORDER BY id FOR UPDATE
     ), cancelled AS (
         UPDATE job SET state = 'cancelled', lease_until = NULL, run_at = NULL
-        FROM stopped
-        WHERE job.instance_id = stopped.id AND job.state IN ('scheduled', 'queued', 'running')
-        RETURNING job.id, job.instance_id, job.attempt
+        WHERE id = ANY (ARRAY(SELECT id FROM unfinished))
+        RETURNING id, instance_id, attempt
     )
     INSERT INTO audit (instance_id, job_id, attempt, event)
     SELECT id, NULL, 0::smallint, 'instance_cancelled'::audit_event FROM stopped

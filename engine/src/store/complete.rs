@@ -44,7 +44,7 @@ const COMPLETE: &str = "/* complete */
         FROM input
         WHERE (SELECT count(*) FROM locked) > 0
           AND job.id = input.job_id AND job.attempt = input.attempt
-          AND job.instance_id = input.instance_id AND job.state = 'running'
+          AND job.instance_id IS NOT DISTINCT FROM input.instance_id AND job.state = 'running'
         RETURNING job.id, job.instance_id, job.attempt
     ), counted AS (
         SELECT instance_id, count(*) AS jobs FROM done GROUP BY instance_id

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::Store;
 use crate::EngineError;
@@ -92,8 +93,13 @@ impl Store {
 /// If the database does not answer, or holds another schema.
 pub async fn migrate(url: &DatabaseUrl) -> Result<(), EngineError> {
     let options = url.options("crossover-engine-migrate");
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
-    MIGRATIONS.run(&pool).await?;
-    pool.close().await;
+    // Not a pool: that would ask again until it times out, and then not say why.
+    let connected = PgConnection::connect_with(&options).await;
+    let mut connection = connected.map_err(|source| EngineError::Unreachable {
+        url: url.to_string(),
+        source,
+    })?;
+    MIGRATIONS.run(&mut connection).await?;
+    connection.close().await?;
     Ok(())
 }

@@ -43,7 +43,7 @@ const FAIL: &str = "/* fail */
         JOIN definition_job AS spec ON spec.definition_id = instance.definition_id
         WHERE (SELECT count(*) FROM locked) > 0
           AND job.id = input.job_id AND job.attempt = input.attempt
-          AND job.instance_id = input.instance_id AND job.state = 'running'
+          AND job.instance_id IS NOT DISTINCT FROM input.instance_id AND job.state = 'running'
           AND spec.step = job.step AND spec.ordinal = job.ordinal
         RETURNING job.id, job.instance_id, input.attempt, job.state
     ), stopped AS (
@@ -69,6 +69,9 @@ impl Store {
     /// # Errors
     /// If the database does not answer: the outcome is unknown, and asking again settles it.
     pub async fn fail(&self, failures: &[FailedAttempt]) -> Result<HashSet<JobId>, EngineError> {
+        let mut failures: Vec<&FailedAttempt> = failures.iter().collect();
+        // The order of the columns.
+        failures.sort_unstable_by_key(|failure| failure.attempt.job);
         let columns = AttemptColumns::of(failures.iter().map(|failure| &failure.attempt));
         let permanent: Vec<bool> = failures.iter().map(|failure| failure.permanent).collect();
         let reasons: Vec<String> = failures.iter().map(|failure| shortened(&failure.reason)).collect();

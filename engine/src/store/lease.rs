@@ -19,7 +19,7 @@ const EXTEND: &str = "/* extend */
     FROM input
     WHERE (SELECT count(*) FROM locked) > 0
       AND job.id = input.job_id AND job.attempt = input.attempt
-      AND job.instance_id = input.instance_id AND job.state = 'running'
+      AND job.instance_id IS NOT DISTINCT FROM input.instance_id AND job.state = 'running'
     RETURNING job.id";
 
 const RELEASE: &str = "/* release */
@@ -32,7 +32,7 @@ const RELEASE: &str = "/* release */
         FROM input
         WHERE (SELECT count(*) FROM locked) > 0
           AND job.id = input.job_id AND job.attempt = input.attempt
-          AND job.instance_id = input.instance_id AND job.state = 'running'
+          AND job.instance_id IS NOT DISTINCT FROM input.instance_id AND job.state = 'running'
         RETURNING job.id, job.instance_id, job.attempt, job.job_type
     ), logged AS (
         INSERT INTO audit (instance_id, job_id, attempt, event)
@@ -40,7 +40,7 @@ const RELEASE: &str = "/* release */
     )
     SELECT id, job_type FROM released";
 
-// Instances that somebody else is working on are passed over: the next round sees them again.
+// Instances and jobs that somebody else is working on are passed over: the next round sees them again.
 const REAP: &str = "/* reap */
     WITH expired AS MATERIALIZED (
         SELECT id, instance_id FROM job
@@ -48,6 +48,11 @@ const REAP: &str = "/* reap */
     ), locked AS MATERIALIZED (
         SELECT id, definition_id FROM instance
         WHERE id = ANY (ARRAY(SELECT instance_id FROM expired)) ORDER BY id FOR UPDATE SKIP LOCKED
+    ), picked AS MATERIALIZED (
+        SELECT id, instance_id FROM job
+        WHERE id = ANY (ARRAY(SELECT expired.id FROM expired JOIN locked ON locked.id = expired.instance_id))
+          AND state = 'running' AND lease_until < now()
+        FOR UPDATE SKIP LOCKED
     ), returned AS (
         UPDATE job
         SET state = CASE WHEN job.attempt >= max_attempts THEN 'dead_letter'::job_state ELSE 'queued' END,
@@ -55,10 +60,10 @@ const REAP: &str = "/* reap */
             lease_until = NULL,
             last_error = 'the lease of ' || coalesce(job.worker, 'a worker') || ' ran out',
             worker = NULL
-        FROM expired
-        JOIN locked ON locked.id = expired.instance_id
+        FROM picked
+        JOIN locked ON locked.id = picked.instance_id
         JOIN definition_job AS spec ON spec.definition_id = locked.definition_id
-        WHERE job.id = expired.id AND job.state = 'running' AND job.lease_until < now()
+        WHERE job.id = picked.id
           AND spec.step = job.step AND spec.ordinal = job.ordinal
         RETURNING job.id, job.instance_id, job.job_type, job.state,
                   CASE WHEN job.state = 'queued' THEN job.attempt - 1 ELSE job.attempt END AS expired_attempt

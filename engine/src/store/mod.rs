@@ -5,11 +5,17 @@
 //! Invariant: a statement that changes running jobs locks their instance rows first, in id order. So two completions of
 //! the last jobs of a parallel step meet at the instance, and its join counter (`remaining`) is read after the wait;
 //! and no two statements can wait for each other. Claims and promotions take no instance lock: they only touch rows
-//! that they can lock at once (SKIP LOCKED), and wait for nothing. The blocking claim waits for other claims only, in
-//! id order.
+//! that they can lock at once (SKIP LOCKED), and wait for nothing; nor does the reaper.
+//!
+//! Invariant: a statement that waits for jobs touches them in id order. The blocking claim waits, and while it does, holds
+//! rows that it saw queued and that by now run: a completion in another order would deadlock with it. The columns of
+//! attempts are sorted for that ([`AttemptColumns`]), and the statements reach the jobs from them by a nested loop.
 //!
 //! `(SELECT count(*) FROM locked) > 0` puts the locks first: it is evaluated once, before any job is looked at. A join
 //! with `locked` would do too, and compare each job with each instance: a planner knows no size of an array.
+//!
+//! `IS NOT DISTINCT FROM` instead of `=` keeps the index on a job's instance out of the plans: with statistics from a time of
+//! one job an instance, a completion would look at all jobs of the instance to find each of its own.
 //!
 //! Invariant: a statement that must see what a lock waiter's predecessor created (cancel) runs after the lock in a
 //! snapshot of its own.
@@ -22,6 +28,7 @@ mod definitions;
 mod fail;
 mod inspect;
 mod lease;
+pub(crate) mod notify;
 mod outcome;
 mod schedule;
 mod start;
@@ -66,11 +73,14 @@ struct AttemptColumns {
 }
 
 impl AttemptColumns {
-    fn of<'a>(items: impl Iterator<Item = &'a Attempt> + Clone) -> Self {
+    /// In the order of the jobs' ids, which the statements keep: see the blocking claim above.
+    fn of<'a>(items: impl Iterator<Item = &'a Attempt>) -> Self {
+        let mut items: Vec<&Attempt> = items.collect();
+        items.sort_unstable_by_key(|item| item.job);
         Self {
-            jobs: items.clone().map(|item| item.job.0).collect(),
-            attempts: items.clone().map(|item| item.attempt).collect(),
-            instances: items.map(|item| item.instance.0).collect(),
+            jobs: items.iter().map(|item| item.job.0).collect(),
+            attempts: items.iter().map(|item| item.attempt).collect(),
+            instances: items.iter().map(|item| item.instance.0).collect(),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Every statement of the engine by its tag: for a test that prepares each, and for references driven without the engine.
 
-use super::{cancel, claim, complete, definitions, fail, inspect, lease, outcome, schedule, start};
+use super::{cancel, claim, complete, definitions, fail, inspect, lease, notify, outcome, schedule, start};
 
 /// (tag, text) of each statement.
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let all: [&[&'static str]; 10] = [
+    let all: [&[&'static str]; 11] = [
         &cancel::STATEMENTS,
         &claim::STATEMENTS,
         &complete::STATEMENTS,
@@ -12,6 +12,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         &fail::STATEMENTS,
         &inspect::STATEMENTS,
         &lease::STATEMENTS,
+        &notify::STATEMENTS,
         &outcome::STATEMENTS,
         &schedule::STATEMENTS,
         &start::STATEMENTS,

@@ -21,16 +21,15 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects lazily. Workers spread over the replicas by chance.
+    /// Connects lazily; the first address is used for as long as it answers.
     pub(super) fn new(addresses: &[String]) -> Result<Self, EngineError> {
         let replicas = addresses
             .iter()
             .map(|address| connect(address))
             .collect::<Result<Vec<_>, _>>()?;
-        let first = std::process::id() as usize % replicas.len().max(1);
         Ok(Self {
             replicas,
-            current: AtomicUsize::new(first),
+            current: AtomicUsize::new(0),
         })
     }
 

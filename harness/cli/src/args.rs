@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ContextValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crossover_engine::command::EngineCommand;
 
@@ -13,6 +14,23 @@ pub struct CommandLine {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// The error without the rest of any URL that it quotes: a database URL has a password in it, at a place that can't be
+/// told where the URL is not valid.
+pub fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let scheme_of = |value: &ContextValue| match value {
+        ContextValue::String(text) => text.split_once("://").map(|(scheme, _)| format!("{scheme}://***")),
+        _ => None,
+    };
+    let quoted: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| Some((kind, scheme_of(value)?)))
+        .collect();
+    for (kind, masked) in quoted {
+        error.insert(kind, ContextValue::String(masked));
+    }
+    error
 }
 
 /// What to do.

@@ -36,10 +36,21 @@ pub fn to_exit_code(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::from(code_of(&error))
         }
     }
+}
+
+/// The causes on one line, each said once: some errors quote their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .fold(String::new(), |told, cause| match cause.to_string() {
+            cause if told.contains(&cause) => told,
+            cause if told.is_empty() => cause,
+            cause => format!("{told}: {cause}"),
+        })
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
@@ -60,7 +71,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
                 | EngineError::EngineAddress(_)
                 | EngineError::Listen { .. }
                 | EngineError::Definition(_) => 2,
-                EngineError::Database(_) => 3,
+                EngineError::Database(_) | EngineError::Unreachable { .. } => 3,
                 _ => 1,
             };
         }

@@ -14,7 +14,7 @@ use clap::Parser;
 use crate::args::{Command, CommandLine};
 
 fn main() -> ExitCode {
-    let line = CommandLine::parse();
+    let line = CommandLine::try_parse().unwrap_or_else(|error| args::without_secrets(error).exit());
     // The supervisor owns processes and spawns them from its main thread: no runtime, no logging set up before it.
     if matches!(line.command, Command::Supervise) {
         return crossover_testbed::supervisor::supervise();

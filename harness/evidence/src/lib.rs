@@ -24,6 +24,7 @@ pub mod latency;
 pub mod ledger;
 pub mod load;
 pub mod measure;
+mod pairs;
 pub mod plan;
 pub mod recovery;
 pub mod result;

@@ -30,7 +30,8 @@ pub fn with_recovery(faults: &[FaultInfo], series: &Series) -> Vec<FaultInfo> {
         };
         felt.push((second(fault.injected_s), back.unwrap_or(series.seconds)));
         done.push(FaultInfo {
-            recovery_s: back.map(|second| (second as f64 - fault.injected_s).max(0.0)),
+            // Whole seconds, rounded up: the series knows no finer.
+            recovery_s: back.map(|second| (second as f64 - fault.injected_s).max(0.0).ceil()),
             ..fault.clone()
         });
     }

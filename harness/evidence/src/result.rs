@@ -83,6 +83,7 @@ pub struct TestbedInfo {
     /// The broker; `null` in polling mode.
     pub broker: Option<BrokerInfo>,
     /// What an acknowledgement means, per part.
+    #[serde(with = "crate::pairs")]
     pub acknowledgement: Vec<(String, String)>,
     /// Median time of one 8 KiB write + fdatasync in PostgreSQL's directory (µs).
     pub fsync_us_p50: Option<u64>,
@@ -93,6 +94,7 @@ pub struct TestbedInfo {
     /// Memory of the machine (MiB).
     pub memory_mb: u64,
     /// Time from launch to the first answer (ms), per part.
+    #[serde(with = "crate::pairs")]
     pub startup_ms: Vec<(String, u64)>,
 }
 
@@ -102,6 +104,7 @@ pub struct PostgresVersion {
     /// Such as `15.18`.
     pub version: String,
     /// Name and value as PostgreSQL shows them.
+    #[serde(with = "crate::pairs")]
     pub settings: Vec<(String, String)>,
 }
 
@@ -126,6 +129,7 @@ pub struct TopologyInfo {
     /// Partitions per topic (event-driven).
     pub partitions: u32,
     /// All other settings, for the page: name and value with unit.
+    #[serde(with = "crate::pairs")]
     pub settings: Vec<(String, String)>,
 }
 
@@ -250,7 +254,7 @@ pub struct Percentiles {
 pub struct Throughput {
     /// Completed jobs ÷ time.
     pub completed_per_s: f64,
-    /// From the first claim to the last completion's commit, on a backlog; `null` where there was no backlog to drain.
+    /// From before the first claim to the answer to the last completion, on a backlog; `null` where there was no backlog to drain.
     pub capacity_per_s: Option<f64>,
     /// `pgbench` with the same statements on the same server just before; `null` where it was not run.
     #[serde(default)]
@@ -265,6 +269,7 @@ pub struct PostgresInfo {
     /// Engine backends waiting for `job` rows ÷ active engine backends; `null` if none was seen active.
     pub lock_wait_share: Option<f64>,
     /// Lock waits for other things ÷ active engine backends: advisory, instance rows, relation, extension, other.
+    #[serde(with = "crate::pairs")]
     pub other_lock_wait_shares: Vec<(String, f64)>,
     /// Samples that were taken.
     pub samples: u64,
@@ -321,7 +326,7 @@ pub struct LagInfo {
 pub struct FaultInfo {
     /// Such as `kill`.
     pub kind: String,
-    /// Such as `worker:any`.
+    /// Such as `worker:1`.
     pub target: String,
     /// From the start of the load (s).
     pub injected_s: f64,
@@ -348,16 +353,17 @@ pub struct LedgerInfo {
     pub cancelled: u64,
     /// Jobs still waiting or running at the end.
     pub unfinished: u64,
-    /// Accepted instances or due jobs that the database does not know, or that finished without their work done.
-    pub lost: u64,
+    /// Accepted instances or due jobs that the database does not know, or that finished without their work done; `null`
+    /// where it could not be checked.
+    pub lost: Option<u64>,
     /// Starts whose outcome is still unknown.
     pub unknown: u64,
     /// The same message more than once in the topic.
     pub duplicate_records: u64,
     /// The same job handled to success more than once.
     pub duplicate_executions: u64,
-    /// More than one completed transition, or next-step set, per job: must be 0.
-    pub double_effects: u64,
+    /// More than one completed transition, or next-step set, per job: must be 0; `null` where it could not be checked.
+    pub double_effects: Option<u64>,
     /// First receipts within (instance, job type) against the order of creation.
     pub order_violations: u64,
     /// First starts per job type against the order of creation, whole deployment.

@@ -130,7 +130,7 @@ pub enum AuditEvent {
     JobRetried,
     /// Job: the lease ran out; queued again with the next attempt.
     JobLeaseExpired,
-    /// Job: given back unstarted, same attempt.
+    /// Job: given back unfinished, same attempt.
     JobReleased,
     /// Job: failed for good.
     JobDeadLettered,

@@ -91,7 +91,7 @@ pub fn word(result: &RunResult) -> Word {
     let ledger = &result.ledger;
     if !result.run.valid {
         Word::Invalid
-    } else if failed(result).next().is_some() || refuted(result) || ledger.lost > 0 || ledger.double_effects > 0 {
+    } else if failed(result).next().is_some() || refuted(result) || harmed(ledger) {
         Word::Broken
     } else if !doubts(result).is_empty() || result.run.interrupted {
         Word::Degraded
@@ -102,13 +102,16 @@ pub fn word(result: &RunResult) -> Word {
 
 /// `12,000 jobs accepted, 12,000 done, 0 lost, 0 done twice.`
 pub fn headline(ledger: &LedgerInfo) -> String {
-    format!(
-        "{} accepted, {} done, {} lost, {} done twice.",
-        jobs(ledger.accepted),
-        count(ledger.completed),
-        count(ledger.lost),
-        count(ledger.double_effects)
-    )
+    let known = format!("{} accepted, {} done", jobs(ledger.accepted), count(ledger.completed));
+    match (ledger.lost, ledger.double_effects) {
+        (Some(lost), Some(twice)) => format!("{known}, {} lost, {} done twice.", count(lost), count(twice)),
+        _ => format!("{known}; loss could not be checked."),
+    }
+}
+
+/// A safety net: the checks that count these fail too.
+fn harmed(ledger: &LedgerInfo) -> bool {
+    ledger.lost.is_some_and(|lost| lost > 0) || ledger.double_effects.is_some_and(|twice| twice > 0)
 }
 
 fn failed(result: &RunResult) -> impl Iterator<Item = &Check> {
@@ -171,7 +174,7 @@ fn fault_sentence(fault: &FaultInfo) -> String {
     let effect = match (fault.took_effect, fault.recovery_s) {
         (false, _) => "nothing noticed it".to_owned(),
         (true, Some(recovery)) => format!("back to normal {} after it began", seconds(recovery)),
-        (true, None) => "not back to normal before the end".to_owned(),
+        (true, None) => "not seen back to normal before the end".to_owned(),
     };
     sentence(&format!(
         "fault at {at}{until}, {} on {}: {effect}",

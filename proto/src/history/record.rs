@@ -100,7 +100,7 @@ pub enum Event {
     Started(JobKey),
     /// The handler has ended (`Done`, `Transient` or `Permanent`); the report to the engine is still to come.
     Finished(JobKey, Outcome),
-    /// The engine's answer to the worker's report (`Done`, `Already`, `Stale` or `Unknown`).
+    /// The engine's answer to the worker's report (`Done`, `Already`, `Stale`, `Rejected` or `Unknown`).
     Reported(JobKey, Outcome),
 }
 

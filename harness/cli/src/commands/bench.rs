@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use crossover_evidence::result::{ClaimVerdict, RunResult, Verdict};
-use crossover_testbed::{RunLock, disk};
+use crossover_evidence::result::{Check, Claim, ClaimVerdict, RunInfo, RunResult, Verdict};
+use crossover_testbed::{RunLock, TestbedError, disk};
 use tokio::sync::watch;
 
 use super::sweep;
 use crate::args::BenchArgs;
-use crate::failure::{FAILED, INTERRUPTED, INVALID};
+use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
 use crate::place;
 use crate::run::{self, Options, Progress, RunDirectory};
 use crate::scenario;
@@ -28,16 +28,29 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     overrides.extend(args.seed.map(|seed| format!("seed={seed}")));
     let scenario = scenario::load(&path, &overrides)?;
     let points = sweep::points(&path, &scenario, &overrides)?;
+    if args.keep && !points.is_empty() {
+        let why =
+            "the servers of one point would disturb the next; without its sweep, run one point and --set its values";
+        return Err(bad_input(format!("--keep: {} is a sweep: {why}", path.display())));
+    }
 
     let output = place::root()?.join(&args.output);
-    std::fs::create_dir_all(&output).with_context(|| format!("can't make {}", output.display()))?;
-    disk::ensure_free(&output, DISK_NEEDED_BYTES)?;
+    std::fs::create_dir_all(&output).map_err(|error| {
+        bad_input(format!(
+            "can't make {}: {error}; choose another --output",
+            output.display()
+        ))
+    })?;
+    ensure_room(&output)?;
     let directory = output.join(run_name(&scenario.name, args.mode.name()));
     let _lock = RunLock::acquire(&directory.file_name().unwrap_or_default().to_string_lossy())?;
 
     let interrupted = watch_interrupt()?;
     let progress = Progress::new();
     progress.note(scenario.document.title.trim());
+    if points.is_empty() {
+        progress.note(scenario.plan.describe().trim_end());
+    }
     let options = Options {
         mode: args.mode,
         command: command(&args),
@@ -45,12 +58,25 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         postgres_port: args.postgres_port,
         history: !args.no_history,
     };
+    if !points.is_empty() && args.keep {
+        return Err(bad_input("--keep: a sweep starts its servers anew for each point; fix its keys with --set to keep one"));
+    }
     if !points.is_empty() {
         return sweep::run(&scenario, &points, &options, &directory, interrupted, &progress).await;
     }
     let (directory, result) = run::run(&scenario, &options, &directory, interrupted, &progress).await?;
     progress.done();
     Ok(conclude(&directory, &result))
+}
+
+fn ensure_room(output: &Path) -> Result<(), TestbedError> {
+    disk::ensure_free(output, DISK_NEEDED_BYTES).map_err(|error| match error {
+        // It speaks of where the servers' data goes; this is where the run's own files go.
+        TestbedError::Unavailable { what, .. } => {
+            TestbedError::unavailable(what, "free some space, or give an --output on a larger disk")
+        }
+        other => other,
+    })
 }
 
 /// Prints the table and the path of the report; picks the exit code.
@@ -62,14 +88,16 @@ pub fn conclude(directory: &RunDirectory, result: &RunResult) -> ExitCode {
 
 /// The exit code that a result stands for.
 pub fn code_of(result: &RunResult) -> u8 {
-    let failed = result.checks.iter().any(|check| check.verdict == Verdict::Fail)
-        || result
-            .claims
-            .iter()
-            .any(|claim| claim.id == "hypothesis" && claim.verdict == ClaimVerdict::Refuted);
-    match result {
-        result if result.run.interrupted => INTERRUPTED,
-        result if !result.run.valid => INVALID,
+    code(&result.run, &result.checks, &result.claims)
+}
+
+/// What was not measured well has nothing to say about hypotheses, so `INVALID` goes before `FAILED`.
+fn code(run: &RunInfo, checks: &[Check], claims: &[Claim]) -> u8 {
+    let refuted = |claim: &Claim| claim.id == "hypothesis" && claim.verdict == ClaimVerdict::Refuted;
+    let failed = checks.iter().any(|check| check.verdict == Verdict::Fail) || claims.iter().any(refuted);
+    match run {
+        run if run.interrupted => INTERRUPTED,
+        run if !run.valid => INVALID,
         _ if failed => FAILED,
         _ => 0,
     }
@@ -121,4 +149,58 @@ fn watch_interrupt() -> anyhow::Result<watch::Receiver<bool>> {
         }
     });
     Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(valid: bool, interrupted: bool) -> RunInfo {
+        RunInfo {
+            id: "r".to_owned(),
+            scenario: "s".to_owned(),
+            title: "t".to_owned(),
+            mode: "polling".to_owned(),
+            seed: 1,
+            command: String::new(),
+            git_commit: None,
+            started_at: String::new(),
+            duration_s: 1.0,
+            valid,
+            invalid_reasons: Vec::new(),
+            interrupted,
+        }
+    }
+
+    fn check(verdict: Verdict) -> Check {
+        Check {
+            name: "nothing-lost".to_owned(),
+            verdict,
+            detail: String::new(),
+            story: Vec::new(),
+        }
+    }
+
+    fn claim(id: &str, verdict: ClaimVerdict) -> Claim {
+        Claim {
+            id: id.to_owned(),
+            text: String::new(),
+            verdict,
+            evidence: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_failed_check_or_a_refuted_hypothesis_fails_a_valid_run_and_no_other() {
+        let valid = run(true, false);
+        let (good, bad) = ([check(Verdict::Pass), check(Verdict::Unknown)], [check(Verdict::Fail)]);
+        let refuted = [claim("hypothesis", ClaimVerdict::Refuted)];
+        assert_eq!(code(&valid, &good, &[claim("hypothesis", ClaimVerdict::NotSettled)]), 0);
+        // A refuted claim of the seed is a result, not a failure.
+        assert_eq!(code(&valid, &good, &[claim("C04", ClaimVerdict::Refuted)]), 0);
+        assert_eq!(code(&valid, &good, &refuted), FAILED);
+        assert_eq!(code(&valid, &bad, &[]), FAILED);
+        assert_eq!(code(&run(false, false), &bad, &refuted), INVALID);
+        assert_eq!(code(&run(false, true), &bad, &refuted), INTERRUPTED);
+    }
 }

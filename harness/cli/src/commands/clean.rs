@@ -1,8 +1,10 @@
-//! `clean`: ends what a run with `--keep` left running, and removes runs when asked.
+//! `clean`: ends what a run with `--keep` left running, removes data that nobody holds any more, and runs when asked.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
+use crossover_testbed::PostgresOptions;
+use crossover_testbed::owned::remove_leftovers;
 use crossover_testbed::supervisor::kept::end_kept;
 
 use crate::args::CleanArgs;
@@ -22,11 +24,16 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
             end_kept(&kept).await?;
             println!("ended what {} left running", path.display());
         }
-        // Only directories that are runs: nothing else is touched.
-        if args.runs && path.join("run.json").is_file() {
+        // Only directories that are runs, or sweeps of runs: nothing else is touched.
+        let is_run = path.join("run.json").is_file() || path.join("01/run.json").is_file();
+        if args.runs && is_run {
             std::fs::remove_dir_all(&path).with_context(|| format!("can't remove {}", path.display()))?;
             removed += 1;
         }
+    }
+    // What a supervisor that was itself killed could not remove.
+    for path in remove_leftovers(&PostgresOptions::new("").base)? {
+        println!("removed {}", path.display());
     }
     if args.runs {
         println!("removed {removed} runs");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::bench::conclude;
+use super::sweep;
 use crate::args::ReportArgs;
 use crate::failure::bad_input;
 use crate::place;
@@ -15,6 +16,10 @@ use crate::run::{RunDirectory, judge};
 /// If there is no such run.
 pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let path = find(&args.run)?;
+    if sweep::is_sweep(&path) {
+        sweep::report_again(&path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let directory = RunDirectory::open(&path);
     let result = judge(&directory)?;
     conclude(&directory, &result);
@@ -24,7 +29,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
 fn find(run: &PathBuf) -> anyhow::Result<PathBuf> {
     let root = place::root()?;
     let candidates = [run.clone(), root.join(run), root.join("reports/runs").join(run)];
-    let found = candidates.into_iter().find(|path| path.join("run.json").is_file());
+    let found = candidates.into_iter().find(|path| path.join("run.json").is_file() || sweep::is_sweep(path));
     found.ok_or_else(|| {
         let runs = std::fs::read_dir(root.join("reports/runs")).into_iter().flatten();
         let mut names: Vec<String> = runs

@@ -11,10 +11,11 @@ use tokio::sync::watch;
 
 use super::bench::{code_of, shown};
 use crate::failure::{INTERRUPTED, bad_input};
-use crate::run::{self, Options, Progress, RunDirectory};
+use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Point, Scenario};
 
-/// The points of a sweep, each with its scenario; empty if it is none. All are read and checked before any is run.
+/// The points of a sweep, each with its scenario; empty if it is none. All are read and checked before any is run. A key
+/// that the user overrides is not swept.
 ///
 /// # Errors
 /// If a value does not fit its key.
@@ -25,7 +26,36 @@ pub fn points(path: &Path, scenario: &Scenario, overrides: &[String]) -> anyhow:
         scenario.text = scenario::without_sweep(&scenario.text)?;
         Ok((point, scenario))
     };
-    scenario.document.points().into_iter().map(with).collect()
+    let mut document = scenario.document.clone();
+    let fixed: Vec<&str> = overrides.iter().filter_map(|each| Some(each.split_once('=')?.0.trim())).collect();
+    document.sweep.retain(|sweep| !fixed.contains(&sweep.key.as_str()));
+    document.points().into_iter().map(with).collect()
+}
+
+/// Does the directory hold a sweep?
+pub fn is_sweep(path: &Path) -> bool {
+    path.join(POINTS).is_file()
+}
+
+/// Writes the reports of a sweep's points, and the one over them, again from what they recorded.
+///
+/// # Errors
+/// If the directory is damaged.
+pub fn report_again(path: &Path) -> anyhow::Result<ExitCode> {
+    let directory = RunDirectory::open(path);
+    let text = std::fs::read_to_string(directory.file(POINTS)).context("can't read the sweep's points")?;
+    let plan: SweepPlan = serde_json::from_str(&text).context("the sweep's points are damaged")?;
+    let scenario = scenario::reload(&directory.file("scenario.toml"), &plan.scenario)?;
+    let mut done = Vec::new();
+    for (number, values) in (1..).zip(&plan.points) {
+        let run = RunDirectory::open(&directory.file(&name_of(number)));
+        // A sweep that was broken off has fewer runs than points.
+        if run.file("run.json").is_file() {
+            let scenario = scenario::reload(&run.file("scenario.toml"), &plan.scenario)?;
+            done.push((swept(number, values, judge(&run)?), scenario));
+        }
+    }
+    report(&scenario, &done, &plan, &directory)
 }
 
 /// Runs all points, in order, and writes the report over them.
@@ -43,6 +73,14 @@ pub async fn run(
     let sweep = RunDirectory::create_plain(directory)?;
     sweep.mark_latest();
     sweep.write("scenario.toml", scenario.text.as_bytes())?;
+    let plan = SweepPlan {
+        scenario: scenario.name.clone(),
+        mode: options.mode.name().to_owned(),
+        command: options.command.clone(),
+        keys: points.first().map(|(point, _)| point.keys()).unwrap_or_default(),
+        points: points.iter().map(|(point, _)| point.values.clone()).collect(),
+    };
+    sweep.write_json(POINTS, &plan)?;
     let mut done: Vec<(SweepPoint, Scenario)> = Vec::new();
     for (index, (point, scenario)) in points.iter().enumerate() {
         if *interrupted.borrow() {
@@ -54,39 +92,40 @@ pub async fn run(
             points.len(),
             point.overrides.join(", ")
         ));
-        let name = format!("{:02}", index + 1);
         let run_options = Options {
             command: format!("{}{}", options.command, set_flags(point)),
             ..options.clone()
         };
-        let path = sweep.file(&name);
+        let path = sweep.file(&name_of(index + 1));
         let (_, result) = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
-        let values = point.values.clone();
-        let x = values.first().and_then(|value| number(value));
-        done.push((
-            SweepPoint {
-                values,
-                x,
-                result,
-                path: format!("{name}/report.html"),
-            },
-            scenario.clone(),
-        ));
+        done.push((swept(index + 1, &point.values, result), scenario.clone()));
     }
     progress.done();
     sweep.mark_latest();
-    report(scenario, &done, options, &sweep)
+    report(scenario, &done, &plan, &sweep)
+}
+
+fn name_of(number: usize) -> String {
+    format!("{number:02}")
+}
+
+fn swept(number: usize, values: &[String], result: RunResult) -> SweepPoint {
+    SweepPoint {
+        values: values.to_vec(),
+        x: values.first().and_then(|value| self::number(value)),
+        result,
+        path: format!("{}/report.html", name_of(number)),
+    }
 }
 
 fn report(
     scenario: &Scenario,
     done: &[(SweepPoint, Scenario)],
-    options: &Options,
+    plan: &SweepPlan,
     directory: &RunDirectory,
 ) -> anyhow::Result<ExitCode> {
     let findings = findings(&scenario.document.claims, done);
     let points: Vec<SweepPoint> = done.iter().map(|(point, _)| point.clone()).collect();
-    let keys: Vec<String> = scenario.document.sweep.iter().map(|sweep| sweep.key.clone()).collect();
     let started_at = points
         .first()
         .map(|point| point.result.run.started_at.clone())
@@ -94,17 +133,17 @@ fn report(
     let page = SweepPage {
         title: &scenario.document.title,
         scenario: &scenario.name,
-        mode: options.mode.name(),
+        mode: &plan.mode,
         started_at: &started_at,
-        command: &options.command,
-        keys: &keys,
+        command: &plan.command,
+        keys: &plan.keys,
         points: &points,
         findings: &findings,
     };
     directory.write_json(
         "sweep.json",
         &SweepFile {
-            keys: &keys,
+            keys: &plan.keys,
             points: &summary(&points),
             findings: &findings,
         },
@@ -128,6 +167,19 @@ fn severity(code: u8) -> u8 {
         crate::failure::INVALID => 2,
         _ => 3,
     }
+}
+
+/// File that makes a directory a sweep's.
+const POINTS: &str = "points.json";
+
+/// `points.json`: what the sweep set out to do.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct SweepPlan {
+    scenario: String,
+    mode: String,
+    command: String,
+    keys: Vec<String>,
+    points: Vec<Vec<String>>,
 }
 
 /// `sweep.json`: the values of each point and where its run lies.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! scenario.toml   as it was run, overrides included     run.json      what the harness knows, rewritten at each stage
+//! trace-<n>.csv   the traces that it replayed
 //! plan.txt        the plan in words                     history/      one file per process, appended as things happen
 //! samples.jsonl   one line per look                     database/     instances, jobs, audit log at the end (COPY text)
 //! logs/           output of each process                result.json · series.json · report.html · report.md

@@ -9,6 +9,7 @@ use anyhow::Context;
 use crossover_evidence::result::FaultInfo;
 use crossover_proto::clock::MonotonicNs;
 use crossover_testbed::{LocalPostgres, Signal, Supervisor};
+use tokio::task::JoinSet;
 
 use super::meta::Meta;
 use super::parts::Parts;
@@ -47,14 +48,15 @@ impl Timeline {
     /// # Errors
     /// If one could not be injected or mended.
     pub async fn run(self, origin: MonotonicNs) -> anyhow::Result<()> {
-        let mut running = Vec::new();
+        // Dropped with this future: once the timeline is ended, no later fault is injected.
+        let mut running = JoinSet::new();
         for (index, fault) in self.document.faults.clone().into_iter().enumerate() {
             let timeline = self.clone();
             timeline.meta.update(|meta| meta.faults.push(planned(&fault)))?;
-            running.push(tokio::spawn(async move { timeline.one(index, &fault, origin).await }));
+            running.spawn(async move { timeline.one(index, &fault, origin).await });
         }
-        for fault in running {
-            fault.await??;
+        while let Some(fault) = running.join_next().await {
+            fault??;
         }
         Ok(())
     }

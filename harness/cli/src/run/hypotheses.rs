@@ -20,12 +20,15 @@ pub fn judge(document: &Document, result: &RunResult) -> Vec<Claim> {
 }
 
 fn applies(hypothesis: &Hypothesis, settings: &Value) -> bool {
-    let Some((key, value)) = hypothesis.when.as_ref().and_then(|when| when.split_once('=')) else {
-        return true;
-    };
+    let conditions = hypothesis.when.iter().flat_map(|when| when.split(','));
+    conditions.filter_map(|each| each.split_once('=')).all(|(key, value)| holds(settings, key, value))
+}
+
+fn holds(settings: &Value, key: &str, value: &str) -> bool {
     match lookup(settings, key.trim()) {
         Some(Value::String(found)) => found == value.trim(),
         Some(found) => serde_json::from_str::<Value>(value.trim()).is_ok_and(|value| value == *found),
+        // The scenario's validation refuses a key that is not there.
         None => false,
     }
 }

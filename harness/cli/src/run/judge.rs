@@ -75,6 +75,8 @@ fn build(
     let load_end = meta.load_end_ns.map_or_else(|| ledger.end(), MonotonicNs);
     let end = meta.end_ns.map_or_else(|| ledger.end(), MonotonicNs);
     let warm = origin.plus(warmup(scenario));
+    // A backlog has no load: its work ends with the drain.
+    let busy_until = if scenario.plan.arrivals.is_empty() { end } else { load_end.max(warm) };
 
     let mut series = measures.series.clone();
     samples::fill_series(&mut series, samples, origin);
@@ -116,7 +118,7 @@ fn build(
             dropped_bytes: ledger.dropped_bytes(),
             sampler_query_ms_p50: query_ms,
             sampler_hz: hz,
-            host_cpu_share: samples::host_cpu_share(samples, warm, load_end.max(warm)),
+            host_cpu_share: samples::host_cpu_share(samples, warm, busy_until),
             not_measured: not_measured(meta, database.is_some()),
         },
         claims: Vec::new(),
@@ -170,7 +172,8 @@ fn judgement(ledger: &Ledger<'_>, measures: &Measures, meta: &RunMeta, has_datab
         detail: format!("not checked: {missing}"),
         story: Vec::new(),
     }];
-    judgement.info.lost = 0;
+    judgement.info.lost = None;
+    judgement.info.double_effects = None;
     judgement
 }
 
@@ -301,7 +304,8 @@ fn read_json<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &st
             directory.path().display()
         ))
     })?;
-    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+    serde_json::from_str(&text)
+        .map_err(|error| crate::failure::bad_input(format!("{} is damaged: {error}", path.display())))
 }
 
 fn read_history(directory: &RunDirectory) -> anyhow::Result<Vec<HistoryFile>> {

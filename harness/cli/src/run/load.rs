@@ -1,8 +1,10 @@
 //! The open-loop generator: arrivals follow the plan, whatever the system does.
 //!
 //! One thread waits for each intended moment and hands the call to the runtime; nothing that the system does can hold
-//! it. Each arrival is a call of its own; only those that share one intended moment (a burst) go together. Each call records `Sent` right before it is made and `Answered` after. A call without an answer is unknown, and
-//! is asked again with the same id, from the first moment on, until there is one ([`Load::settle`]).
+//! it. Each arrival is a call of its own; only those that share one intended moment (a burst) go together. Each call
+//! records `Sent` right before it is made and `Answered` after. A call without an answer is unknown, and is asked again
+//! with the same id, from the first moment on, until there is one ([`Load::settle_meanwhile`]); asking again records
+//! only its answer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

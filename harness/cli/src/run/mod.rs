@@ -47,7 +47,7 @@ pub use preflight::record_cost_ns;
 pub use progress::Progress;
 
 use crate::args::Mode;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, kept_trace};
 use meta::{Meta, RunMeta};
 use parts::Parts;
 use samplers::Samplers;
@@ -85,6 +85,9 @@ pub async fn run(
 ) -> anyhow::Result<(RunDirectory, RunResult)> {
     let directory = RunDirectory::create(path)?;
     directory.write("scenario.toml", scenario.text.as_bytes())?;
+    for (index, trace) in scenario.traces.iter().enumerate() {
+        directory.write(&kept_trace(index), trace.as_bytes())?;
+    }
     directory.write("plan.txt", scenario.plan.describe().as_bytes())?;
     let meta = Meta::new(RunMeta::new(&directory, scenario, options), directory.clone());
     meta.update(|_| ())?;
@@ -145,6 +148,11 @@ impl Stages<'_> {
         };
         let (postgres, parts) = (Arc::new(postgres), Arc::new(parts));
         let was_interrupted = self.under_load(&postgres, &parts, &database, interrupted).await?;
+        // Faults are mended by now: what is missing died by itself, and what was measured is not what was asked for.
+        for name in parts.ended() {
+            let reason = format!("{name} ended by itself during the run; its log is logs/{name}.log");
+            self.meta.update(|meta| meta.invalid_reasons.push(reason))?;
+        }
         if !self.options.keep {
             parts.stop().await;
         }

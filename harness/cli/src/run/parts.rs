@@ -71,10 +71,8 @@ impl Parts {
         if document.polling.wake == crate::scenario::WakeKind::Notify {
             args.push("--notify".to_owned());
         }
-        let names: Vec<String> = (1..=document.topology.replicas)
-            .map(|number| format!("replica-{number}"))
-            .collect();
-        self.start_all(&names, &args).await
+        let of_replica = |number: u32| (format!("replica-{number}"), args.clone());
+        self.start_all((1..=document.topology.replicas).map(of_replica).collect()).await
     }
 
     /// Starts the workers, each knowing all replicas; answers the slowest start.
@@ -90,19 +88,22 @@ impl Parts {
         args.extend(["--wake".to_owned(), document.polling.wake.flag()]);
         args.extend(["--lease".to_owned(), seconds(document.engine.lease)]);
         args.extend(["--grace".to_owned(), seconds(GRACE)]);
-        for address in self.replica_addresses() {
-            args.extend(["--engine".to_owned(), address]);
-        }
         let definitions = document.workload.definitions.iter();
         let types: std::collections::BTreeSet<&str> =
             definitions.flat_map(|entry| entry.definition.job_types()).collect();
         for job_type in types {
             args.extend(["--job-type".to_owned(), job_type.to_owned()]);
         }
-        let names: Vec<String> = (1..=document.topology.workers)
-            .map(|number| format!("worker-{number}"))
-            .collect();
-        self.start_all(&names, &args).await
+        let addresses = self.replica_addresses();
+        // A worker uses the first replica that answers: each begins with another.
+        let of_worker = |number: u32| {
+            let mut addresses = addresses.clone();
+            let first = (number as usize - 1) % addresses.len().max(1);
+            addresses.rotate_left(first);
+            let flags = addresses.into_iter().flat_map(|address| ["--engine".to_owned(), address]);
+            (format!("worker-{number}"), args.iter().cloned().chain(flags).collect())
+        };
+        self.start_all((1..=document.topology.workers).map(of_worker).collect()).await
     }
 
     /// Addresses of the replicas, as `http://host:port`.
@@ -130,6 +131,15 @@ impl Parts {
         Ok(())
     }
 
+    /// Parts that run no more.
+    pub fn ended(&self) -> Vec<String> {
+        let names: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
+        names
+            .into_iter()
+            .filter(|name| !self.supervisor.is_alive(name))
+            .collect()
+    }
+
     /// Stops workers, then replicas, each with its grace time.
     pub async fn stop(&self) {
         for role in ["worker-", "replica-"] {
@@ -147,19 +157,19 @@ impl Parts {
         }
     }
 
-    async fn start_all(&self, names: &[String], args: &[String]) -> anyhow::Result<Duration> {
+    /// Starts processes by name and flags; answers when the last is ready.
+    async fn start_all(&self, all: Vec<(String, Vec<String>)>) -> anyhow::Result<Duration> {
         let begun = Instant::now();
-        for name in names {
-            let args = args.to_vec();
+        for (name, args) in &all {
             self.spawn(name, args.clone()).await?;
             self.list().push(Part {
                 name: name.clone(),
-                args,
+                args: args.clone(),
                 address: None,
             });
         }
         let mut slowest = Duration::ZERO;
-        for name in names {
+        for (name, _) in &all {
             let address = self.ready(name, begun).await?;
             slowest = slowest.max(begun.elapsed());
             if let Some(part) = self.list().iter_mut().find(|part| part.name == *name) {

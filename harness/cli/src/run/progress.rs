@@ -82,7 +82,7 @@ impl Progress {
             .iter()
             .map(|phase| (phase.name.clone(), phase.start + phase.duration))
             .collect();
-        let mut tail = Tail::new(directory.file("history"));
+        let mut tail = Tail::new(directory.file("history"), origin);
         tokio::spawn(async move {
             let mut printed = Instant::now();
             let mut before = (Instant::now(), 0);
@@ -120,6 +120,7 @@ impl Progress {
 /// Reads what the histories have gained.
 struct Tail {
     directory: PathBuf,
+    origin: MonotonicNs,
     read: HashMap<PathBuf, u64>,
     intended: HashMap<InstanceId, MonotonicNs>,
     dispatch: Latency,
@@ -128,9 +129,10 @@ struct Tail {
 }
 
 impl Tail {
-    fn new(directory: PathBuf) -> Self {
+    fn new(directory: PathBuf, origin: MonotonicNs) -> Self {
         Self {
             directory,
+            origin,
             read: HashMap::new(),
             intended: HashMap::new(),
             dispatch: Latency::new(),
@@ -161,7 +163,8 @@ impl Tail {
     fn take(&mut self, record: &Record) {
         match record.event {
             Event::Sent { instance, intended, .. } => {
-                self.intended.insert(instance, intended);
+                // A backlog's instances are due when the load starts.
+                self.intended.insert(instance, intended.max(self.origin));
             }
             Event::Started(key) => {
                 self.started += 1;

@@ -37,7 +37,8 @@ pub async fn start_postgres(
     document: &Document,
     options: &Options,
 ) -> anyhow::Result<LocalPostgres> {
-    let id = meta.get().id;
+    // Points of a sweep are all named 01, 02, …, and two runs may begin in one second: the process tells them apart.
+    let id = format!("{}-{}", meta.get().id, std::process::id());
     let mut asked = PostgresOptions::new(&id);
     asked.port = options.postgres_port;
     asked.settings = document.postgres.clone();

@@ -22,6 +22,13 @@ pub struct Scenario {
     pub text: String,
     /// Every arrival.
     pub plan: Plan,
+    /// The texts of its trace files, in order of the phases: a run keeps them too, as [`kept_trace`] names them.
+    pub traces: Vec<String>,
+}
+
+/// Name of a trace's copy in a run's directory, by its place among the traces.
+pub fn kept_trace(index: usize) -> String {
+    format!("trace-{}.csv", index + 1)
 }
 
 /// Reads the file and applies the overrides (`key.path=value`).
@@ -31,16 +38,20 @@ pub struct Scenario {
 pub fn load(path: &Path, overrides: &[String]) -> anyhow::Result<Scenario> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| bad_input(format!("can't read the scenario {}: {error}", path.display())))?;
-    let text = if overrides.is_empty() {
-        text
-    } else {
-        sweep::overridden(&text, path, overrides)?
-    };
     let name = path
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned())
         .unwrap_or_default();
-    parse(name, text, path)
+    // Trace files lie beside the scenario, unless their path is absolute.
+    let beside = |_: usize, file: &Path| path.parent().unwrap_or(Path::new(".")).join(file);
+    if overrides.is_empty() {
+        return parse(name, text, path, beside);
+    }
+    // The file alone first: of what is wrong in it, the line is known; then what the overrides make of it.
+    read_document(&text, path)?;
+    let text = sweep::overridden(&text, path, overrides)?;
+    let with = |error: anyhow::Error| bad_input(format!("--set {}: {error:#}", overrides.join(" --set ")));
+    parse(name, text, path, beside).map_err(with)
 }
 
 /// Reads a scenario again from the directory of a run.
@@ -49,42 +60,59 @@ pub fn load(path: &Path, overrides: &[String]) -> anyhow::Result<Scenario> {
 /// If it can't be read, or is not valid (any more).
 pub fn reload(path: &Path, name: &str) -> anyhow::Result<Scenario> {
     let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
-    parse(name.to_owned(), text, path)
+    let kept = |index: usize, _: &Path| path.with_file_name(kept_trace(index));
+    parse(name.to_owned(), text, path, kept)
 }
 
-fn parse(name: String, text: String, path: &Path) -> anyhow::Result<Scenario> {
-    let document: Document =
-        toml::from_str(&text).map_err(|error| bad_input(format!("{}: {}", path.display(), explained(&error))))?;
-    let refuse = |error: LoadError| {
-        let line = line_of(&text, &error.place)
-            .map(|line| format!(" line {line},"))
-            .unwrap_or_default();
-        bad_input(format!("{}:{line} {}: {}", path.display(), error.place, error.problem))
-    };
-    document.validate().map_err(refuse)?;
-    let traces = read_traces(&document, path)?;
-    let plan = Plan::build(&document.workload, &document.load, &traces, document.seed).map_err(refuse)?;
+fn parse(
+    name: String,
+    text: String,
+    path: &Path,
+    trace_at: impl Fn(usize, &Path) -> PathBuf,
+) -> anyhow::Result<Scenario> {
+    let document = read_document(&text, path)?;
+    let (rows, traces) = read_traces(&document, trace_at)?;
+    let plan = Plan::build(&document.workload, &document.load, &rows, document.seed);
+    let plan = plan.map_err(|error| refused(&error, &text, path))?;
     Ok(Scenario {
         name,
         document,
         text,
         plan,
+        traces,
     })
 }
 
-/// Trace files lie beside the scenario, unless their path is absolute.
-fn read_traces(document: &Document, scenario: &Path) -> anyhow::Result<Traces> {
-    let directory = scenario.parent().unwrap_or(Path::new("."));
-    let mut traces = Traces::new();
-    for file in document.load.iter().filter_map(|phase| phase.file.as_ref()) {
-        let path: PathBuf = directory.join(file);
+fn read_document(text: &str, path: &Path) -> anyhow::Result<Document> {
+    let document: Document =
+        toml::from_str(text).map_err(|error| bad_input(format!("{}: {}", path.display(), explained(&error))))?;
+    document.validate().map_err(|error| refused(&error, text, path))?;
+    Ok(document)
+}
+
+fn refused(error: &LoadError, text: &str, path: &Path) -> anyhow::Error {
+    let line = line_of(text, &error.place)
+        .map(|line| format!(" line {line},"))
+        .unwrap_or_default();
+    bad_input(format!("{}:{line} {}: {}", path.display(), error.place, error.problem))
+}
+
+/// The rows of the traces by the file that the phase names, and their texts in order of the phases.
+fn read_traces(
+    document: &Document,
+    trace_at: impl Fn(usize, &Path) -> PathBuf,
+) -> anyhow::Result<(Traces, Vec<String>)> {
+    let (mut rows, mut texts) = (Traces::new(), Vec::new());
+    for (index, file) in document.load.iter().filter_map(|phase| phase.file.as_ref()).enumerate() {
+        let path = trace_at(index, file);
         let text = std::fs::read_to_string(&path)
             .map_err(|error| bad_input(format!("can't read the trace {}: {error}", path.display())))?;
-        let rows = trace::parse(&text, &document.workload)
+        let parsed = trace::parse(&text, &document.workload)
             .map_err(|error| bad_input(format!("{}: line {}: {}", path.display(), error.line, error.problem)))?;
-        traces.insert(file.clone(), rows);
+        rows.insert(file.clone(), parsed);
+        texts.push(text);
     }
-    Ok(traces)
+    Ok((rows, texts))
 }
 
 /// The parser's message, with the nearest allowed name where a field is unknown.
@@ -94,6 +122,7 @@ fn explained(error: &toml::de::Error) -> String {
     let unknown = message.contains("unknown field") || message.contains("unknown variant");
     let hint = match quoted.next().filter(|_| unknown) {
         Some(found) => did_you_mean(found, &quoted.collect::<Vec<_>>()),
+        None if message.contains("expected a duration") => ": a string with a unit, as in \"500ms\"".to_owned(),
         None => String::new(),
     };
     format!("{}{hint}", message.trim_end())
@@ -149,33 +178,38 @@ duration = "1s"
 definition = { name = "d", steps = [{ name = "s", jobs = [{ job_type = "j" }] }] }
 "#;
 
-    fn refused(text: &str) -> String {
-        parse("x".to_owned(), text.to_owned(), Path::new("x.toml"))
-            .unwrap_err()
-            .to_string()
+    fn refusal(text: &str) -> String {
+        parse("x".to_owned(), text.to_owned(), Path::new("x.toml"), |_, file| {
+            file.to_owned()
+        })
+        .unwrap_err()
+        .to_string()
     }
 
     #[test]
     fn a_short_file_is_a_scenario() {
-        let scenario = parse("x".to_owned(), GOOD.to_owned(), Path::new("x.toml")).unwrap();
+        let scenario = parse("x".to_owned(), GOOD.to_owned(), Path::new("x.toml"), |_, file| {
+            file.to_owned()
+        })
+        .unwrap();
         assert_eq!(scenario.plan.arrivals.len(), 10);
     }
 
     #[test]
     fn an_unknown_key_is_named_with_its_line_and_the_nearest_name() {
-        let message = refused(&GOOD.replace("rate_per_s", "rate_pers"));
+        let message = refusal(&GOOD.replace("rate_per_s", "rate_pers"));
         assert!(message.contains("line 7") && message.contains("rate_pers"), "{message}");
         assert!(message.contains("did you mean \"rate_per_s\"?"), "{message}");
     }
 
     #[test]
     fn a_value_out_of_range_is_named_with_its_line_and_the_range() {
-        let message = refused(&GOOD.replace("rate_per_s = 10", "rate_per_s = 0"));
+        let message = refusal(&GOOD.replace("rate_per_s = 10", "rate_per_s = 0"));
         assert!(
             message.starts_with("x.toml: line 7, load[0].rate_per_s: found 0"),
             "{message}"
         );
-        let message = refused(&format!("{GOOD}\n[topology]\nreplicas = 0\n"));
+        let message = refusal(&format!("{GOOD}\n[topology]\nreplicas = 0\n"));
         assert!(
             message.contains("line 14, topology.replicas: found 0; allowed is 1 to 64"),
             "{message}"
@@ -184,14 +218,14 @@ definition = { name = "d", steps = [{ name = "s", jobs = [{ job_type = "j" }] }]
 
     #[test]
     fn a_duration_needs_its_unit() {
-        let message = refused(&GOOD.replace("\"1s\"", "1"));
+        let message = refusal(&GOOD.replace("\"1s\"", "1"));
         assert!(message.contains("line 8") && message.contains("duration"), "{message}");
     }
 
     #[test]
     fn a_fault_on_a_part_that_is_not_there_is_refused() {
         let fault = "\n[[faults]]\nkind = \"kill\"\ntarget = \"worker:2\"\nat = \"0s\"\n";
-        let message = refused(&format!("{GOOD}{fault}"));
+        let message = refusal(&format!("{GOOD}{fault}"));
         assert!(
             message.contains("allowed are postgres, replica:1 to replica:1 and worker:1 to worker:1"),
             "{message}"

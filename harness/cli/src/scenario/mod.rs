@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use crossover_engine::command::Wake;
+use crossover_engine::serve::POLL_JOBS_MAX;
 use crossover_engine::store::ClaimKind;
 use crossover_evidence::load::{LoadError, Phase, Workload, validate_phases};
 use serde::{Deserialize, Serialize};
 
-pub use file::{Scenario, load, reload};
+pub use file::{Scenario, kept_trace, load, reload};
 pub use sweep::{Point, without_sweep};
 
 /// The file's content.
@@ -267,7 +268,7 @@ pub struct Reference {
 pub struct Hypothesis {
     /// What is expected, in words.
     pub text: String,
-    /// `KEY=VALUE`: it is expected only where the scenario's key has this value (at some points of a sweep).
+    /// `KEY=VALUE, …`: it is expected only where the scenario's keys have these values (at some points of a sweep).
     pub when: Option<String>,
     /// Path in `result.json`, such as `latency_ms.dispatch.p50` or `phases.steady.lock_wait_share`.
     pub metric: String,
@@ -307,7 +308,7 @@ impl Document {
             self.topology.replica_connections,
             1..=100,
         )?;
-        within("polling.batch", self.polling.batch, 1..=5_000)?;
+        within("polling.batch", self.polling.batch, 1..=POLL_JOBS_MAX)?;
         within("samplers.activity_hz", self.samplers.activity_hz, 10..=100)?;
         lasting(
             "polling.interval",
@@ -335,13 +336,9 @@ impl Document {
             Duration::from_hours(24),
         )?;
         self.validate_faults()?;
+        let settings = serde_json::to_value(self).unwrap_or_default();
         for (index, hypothesis) in self.hypotheses.iter().enumerate() {
-            if hypothesis.when.as_ref().is_some_and(|when| !when.contains('=')) {
-                return refuse(
-                    format!("hypotheses[{index}].when"),
-                    "expected KEY=VALUE, as in polling.claim=blocking",
-                );
-            }
+            hypothesis.validate_when(index, &settings)?;
             if hypothesis.at_least.is_none() && hypothesis.at_most.is_none() {
                 return refuse(
                     format!("hypotheses[{index}]"),
@@ -379,6 +376,22 @@ impl Document {
             }
         }
         Ok(())
+    }
+}
+
+impl Hypothesis {
+    /// A key that is not there would never have the value, and the hypothesis would never be judged.
+    fn validate_when(&self, index: usize, settings: &serde_json::Value) -> Result<(), LoadError> {
+        let Some(when) = &self.when else { return Ok(()) };
+        let place = format!("hypotheses[{index}].when");
+        let Some((key, _)) = when.split_once('=') else {
+            return refuse(place, "expected KEY=VALUE, as in polling.claim=blocking");
+        };
+        let known = key.trim().split('.').try_fold(settings, |value, step| value.get(step));
+        match known {
+            Some(_) => Ok(()),
+            None => refuse(place, format!("found {when:?}; a scenario has no key {:?}", key.trim())),
+        }
     }
 }
 

@@ -14,6 +14,14 @@ pub struct Point {
     pub overrides: Vec<String>,
 }
 
+impl Point {
+    /// The keys that it sets, in the order of its values.
+    pub fn keys(&self) -> Vec<String> {
+        let key = |each: &String| each.split_once('=').map(|(key, _)| key.to_owned());
+        self.overrides.iter().filter_map(key).collect()
+    }
+}
+
 impl Document {
     /// All combinations, the last key's values changing fastest; empty if the scenario is no sweep.
     pub fn points(&self) -> Vec<Point> {

@@ -2,6 +2,11 @@
 //! real PostgreSQL, and whole runs. One server for all tests, a fresh database for each ([`servers`]).
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
+mod bad_input;
 mod conformance;
+mod kills;
+mod replayed;
+mod runs;
 mod servers;
 mod store;
+mod support;

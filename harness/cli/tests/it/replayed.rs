@@ -18,7 +18,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgPool, Row};
 
 /// Checks that judge the database alone: the rest needs a history.
-const CHECKS: [&str; 2] = ["audit-replayed-equals-tables", "no-double-effects"];
+const CHECKS: [&str; 2] = ["audit-replayed-equals-tables", "no-double-effect"];
 
 /// Fails unless tables and audit log tell the same story, with no effect twice.
 pub async fn assert_tables_equal_audit(pool: &PgPool) {

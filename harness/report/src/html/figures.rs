@@ -63,7 +63,7 @@ fn rate(result: &RunResult) -> Figure {
             value: format!("{}/s", number(capacity)),
             small: match result.throughput.reference_per_s {
                 Some(reference) => format!("{} of pgbench's {}/s", percent(capacity / reference), number(reference)),
-                None => "first claim to last commit".to_owned(),
+                None => "first claim to last answer".to_owned(),
             },
         };
     }

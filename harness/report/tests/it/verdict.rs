@@ -18,7 +18,7 @@ fn a_failed_check_is_broken() {
 #[test]
 fn a_lost_job_is_broken_even_if_every_check_passed() {
     let mut result = held().result;
-    result.ledger.lost = 1;
+    result.ledger.lost = Some(1);
     assert_eq!(word(&result), Word::Broken);
 }
 

@@ -1,0 +1,559 @@
+//! What can't be used is refused at once, by name, with what is allowed; nothing is started for it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crossover_testbed::RunLock;
+
+use crate::support::{Place, SHORT, Said, TINY, said};
+
+/// Bad input.
+const BAD: Option<i32> = Some(2);
+/// The testbed can't be had.
+const UNAVAILABLE: Option<i32> = Some(3);
+/// Nothing of this kind takes longer, even while other tests keep the machine busy.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// Runs a command that must be refused with this code, each of these words, and nothing started.
+fn refused(place: &Place, command: &mut Command, code: Option<i32>, words: &[&str]) -> Said {
+    let begun = Instant::now();
+    let said = said(command);
+    let took = begun.elapsed();
+    assert_eq!(said.code, code, "{}\n{}", said.output, said.errors);
+    for word in words {
+        assert!(said.errors.contains(word), "no {word:?} in:\n{}", said.errors);
+    }
+    assert!(said.errors.contains("error: "), "{}", said.errors);
+    assert!(!said.errors.contains("panicked"), "{}", said.errors);
+    assert!(took < AT_ONCE, "it took {took:?}");
+    assert_eq!(place.data(), [] as [PathBuf; 0]);
+    said
+}
+
+/// A scenario that must be refused before there is even a directory for its run.
+fn refused_scenario(scenario: &str, flags: &[&str], words: &[&str]) {
+    let place = Place::new();
+    refused(&place, &mut place.bench("bad", scenario, flags), BAD, words);
+    assert_eq!(place.runs(), [] as [PathBuf; 0]);
+}
+
+/// The tiny scenario with one thing changed.
+fn tiny_with(from: &str, to: &str) -> String {
+    assert!(TINY.contains(from), "{from}");
+    TINY.replacen(from, to, 1)
+}
+
+#[test]
+fn each_fault_of_a_scenario_is_named_with_its_place() {
+    let fault = |kind: &str, target: &str, at: &str| {
+        format!("{TINY}\n[[faults]]\nkind = \"{kind}\"\ntarget = \"{target}\"\nat = \"{at}\"\n")
+    };
+    let cases: [(String, &[&str]); 17] = [
+        // The file, its line, the key, and the nearest name that is one.
+        (
+            tiny_with("rate_per_s", "rate_per_sec"),
+            &[
+                "bad.toml",
+                "line 10, column 1",
+                "unknown field `rate_per_sec`",
+                "did you mean \"rate_per_s\"?",
+            ],
+        ),
+        (
+            tiny_with("[polling]", "[pooling]"),
+            &["line 4", "unknown field `pooling`", "did you mean \"polling\"?"],
+        ),
+        (
+            tiny_with("\"constant\"", "\"constnat\""),
+            &["line 9", "unknown variant `constnat`", "did you mean \"constant\"?"],
+        ),
+        (
+            tiny_with("rate_per_s = 40", "rate_per_s = \"40\""),
+            &["line 10", "invalid type: string \"40\", expected f64"],
+        ),
+        (
+            tiny_with("seed = 7", "seed = -7"),
+            &["line 2", "invalid value: integer `-7`"],
+        ),
+        (
+            tiny_with("title = \"a tiny run\"\n", ""),
+            &["bad.toml", "missing field `title`"],
+        ),
+        // A duration needs its unit.
+        (
+            tiny_with("\"50ms\"", "50"),
+            &["line 5", "invalid type: integer `50`, expected a duration"],
+        ),
+        (
+            tiny_with("\"50ms\"", "\"50\""),
+            &[
+                "line 5",
+                "string \"50\", expected a duration: a string with a unit, as in \"500ms\"",
+            ],
+        ),
+        (
+            tiny_with("rate_per_s = 40", "rate_per_s = 0"),
+            &["line 10, load[0].rate_per_s: found 0; allowed is more than 0"],
+        ),
+        (
+            tiny_with("rate_per_s = 40", "rate_per_s = -5"),
+            &["line 10, load[0].rate_per_s: found -5; allowed is more than 0"],
+        ),
+        (
+            tiny_with("\"500ms\"", "\"0s\""),
+            &["line 11, load[0].duration: found 0s; allowed is more than 0s"],
+        ),
+        (
+            format!("{TINY}\n[topology]\nreplicas = 0\n"),
+            &["topology.replicas: found 0; allowed is 1 to 64"],
+        ),
+        (
+            fault("kill", "worker:2", "0s"),
+            &[
+                "faults[0].target: found \"worker:2\"; allowed are postgres, replica:1 to replica:1 and worker:1 to worker:1",
+            ],
+        ),
+        (
+            fault("kill", "kafka", "0s"),
+            &["faults[0].target: found \"kafka\"; allowed are postgres"],
+        ),
+        (
+            fault("stop", "worker:1", "1500ms"),
+            &["faults[0].at: found 1s 500ms for 1s; it must end within the load, which lasts 2s"],
+        ),
+        // Inside the workload too.
+        (
+            tiny_with("count = 2", "cuont = 2"),
+            &["line 31", "unknown field `cuont`", "did you mean \"count\"?"],
+        ),
+        (
+            tiny_with("\"charge-and-notify\"", "\"reserve\""),
+            &["workload.definitions[0].definition.steps[1].name: the name \"reserve\" is used by an earlier step"],
+        ),
+    ];
+    for (scenario, words) in cases {
+        refused_scenario(&scenario, &[], words);
+    }
+}
+
+#[test]
+fn an_empty_or_broken_scenario_is_refused() {
+    refused_scenario("", &[], &["bad.toml", "missing field"]);
+    refused_scenario("title = \"unclosed", &[], &["bad.toml", "line 1"]);
+    refused_scenario(
+        &TINY.replace(
+            "[[load]]",
+            "[[sweep]]\nkey = \"polling.batch\"\nvalues = []\n\n[[load]]",
+        ),
+        &[],
+        &["line"],
+    );
+}
+
+#[test]
+fn an_override_that_can_not_be_is_named() {
+    refused_scenario(
+        TINY,
+        &["--set", "topology.workers"],
+        &["--set topology.workers: expected KEY=VALUE"],
+    );
+    refused_scenario(
+        TINY,
+        &["--set", "title.x=1"],
+        &["--set title.x=1: title.x leads through a key that is not a table"],
+    );
+    refused_scenario(
+        TINY,
+        &["--set", "load.7.rate_per_s=1"],
+        &["--set load.7.rate_per_s=1: load.7.rate_per_s leads"],
+    );
+    refused_scenario(
+        TINY,
+        &["--set", "topology.wokers=4"],
+        &[
+            "--set topology.wokers=4",
+            "unknown field `wokers`",
+            "did you mean \"workers\"?",
+        ],
+    );
+    refused_scenario(
+        TINY,
+        &["--set", "polling.interval=50"],
+        &[
+            "--set polling.interval=50",
+            "invalid type: integer `50`, expected a duration",
+        ],
+    );
+    refused_scenario(
+        TINY,
+        &["--seed", "first"],
+        &["invalid value 'first' for '--seed <SEED>'"],
+    );
+}
+
+#[test]
+fn a_value_of_a_sweep_that_does_not_fit_is_found_before_the_first_point_runs() {
+    let sweep = |values: &str| format!("{SHORT}\n[[sweep]]\nkey = \"topology.workers\"\nvalues = [{values}]\n");
+    refused_scenario(
+        &sweep("1, 0"),
+        &[],
+        &["sweep: ", "topology.workers: found 0; allowed is 1 to 256"],
+    );
+    refused_scenario(&sweep(""), &[], &["sweep[0].values: found none"]);
+}
+
+#[test]
+fn a_sweep_can_not_be_kept_running() {
+    let scenario = format!("{SHORT}\n[[sweep]]\nkey = \"topology.workers\"\nvalues = [1, 2]\n");
+    refused_scenario(&scenario, &["--keep"], &["--keep: ", "is a sweep", "--set"]);
+}
+
+#[test]
+fn a_hypothesis_that_could_never_apply_is_refused() {
+    let hypothesis = |when: &str, bound: &str| {
+        format!("{SHORT}\n[[hypotheses]]\ntext = \"t\"\nmetric = \"ledger.lost\"\nwhen = \"{when}\"\n{bound}\n")
+    };
+    let words = ["hypotheses[0].when: found \"poling.claim=blocking\"; a scenario has no key \"poling.claim\""];
+    refused_scenario(&hypothesis("poling.claim=blocking", "at_most = 0"), &[], &words);
+    refused_scenario(
+        &hypothesis("polling.claim", "at_most = 0"),
+        &[],
+        &["hypotheses[0].when: expected KEY=VALUE"],
+    );
+    refused_scenario(
+        &hypothesis("polling.claim=blocking", ""),
+        &[],
+        &["hypotheses[0]: found neither at_least nor at_most"],
+    );
+}
+
+#[test]
+fn a_broken_trace_is_named_with_its_line() {
+    let (before, after) = SHORT.split_once("[[load]]").unwrap();
+    let (_, after) = after.split_once("[[workload").unwrap();
+    let load = "[[load]]\nname = \"trace\"\narrivals = \"trace\"\nfile = \"arrivals.csv\"\n\n[[workload";
+    let scenario = format!("{before}{load}{after}");
+    let place = Place::new();
+    refused(
+        &place,
+        &mut place.bench("bad", &scenario, &[]),
+        BAD,
+        &["can't read the trace", "arrivals.csv", "No such file"],
+    );
+    let header = "offset_ms,definition,service_ms,payload_bytes";
+    for (rows, words) in [
+        (
+            "0,single,1,1\n5,sngle,1,1",
+            "arrivals.csv: line 3: definition: found \"sngle\"; allowed are single",
+        ),
+        ("0,single,1", "arrivals.csv: line 2: found 3 cells; allowed are 4"),
+        (
+            "9,single,1,1\n\n5,single,1,1",
+            "arrivals.csv: line 4: offset_ms: found 5, after 9",
+        ),
+    ] {
+        place.write("arrivals.csv", &format!("{header}\n{rows}\n"));
+        refused(&place, &mut place.bench("bad", &scenario, &[]), BAD, &[words]);
+    }
+    assert_eq!(place.runs(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn an_unknown_scenario_is_answered_with_those_that_there_are() {
+    let place = Place::new();
+    let words = [
+        "unknown scenario \"defualt\"",
+        "did you mean \"default\"?",
+        "contention",
+        "drain",
+    ];
+    refused(
+        &place,
+        &mut place.crossover(["bench", "polling", "defualt"]),
+        BAD,
+        &words,
+    );
+    let missing = place.path("missing.toml");
+    let words = ["can't read the scenario", missing.to_str().unwrap(), "No such file"];
+    refused(&place, place.crossover(["bench", "polling"]).arg(&missing), BAD, &words);
+    // A directory is no file.
+    fs::create_dir(&missing).unwrap();
+    refused(
+        &place,
+        place.crossover(["bench", "polling"]).arg(&missing),
+        BAD,
+        &words[..2],
+    );
+}
+
+#[test]
+fn an_unknown_mode_or_command_is_answered_with_those_that_there_are() {
+    let place = Place::new();
+    refused(
+        &place,
+        &mut place.crossover(["bench", "poling"]),
+        BAD,
+        &["invalid value 'poling'", "[possible values: polling"],
+    );
+    refused(
+        &place,
+        &mut place.crossover(["bnech", "polling"]),
+        BAD,
+        &["unrecognized subcommand 'bnech'", "'bench'"],
+    );
+    refused(
+        &place,
+        &mut place.crossover(["bench", "polling", "--keeep"]),
+        BAD,
+        &["'--keeep'", "'--keep'"],
+    );
+}
+
+#[test]
+fn outside_the_project_it_says_so() {
+    let place = Place::new();
+    let mut command = place.crossover(["bench", "polling"]);
+    command.current_dir(place.path("data"));
+    refused(
+        &place,
+        &mut command,
+        BAD,
+        &["no scenarios/ in", "run this inside the project"],
+    );
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let place = Place::new();
+    let mut command = place.bench("port", SHORT, &["--postgres-port", &port]);
+    refused(
+        &place,
+        &mut command,
+        BAD,
+        &[&format!("port {port} of 127.0.0.1 can't be used"), "choose another"],
+    );
+}
+
+#[test]
+fn a_setting_that_would_weaken_durability_is_refused() {
+    let place = Place::new();
+    let scenario = format!("{SHORT}\n[postgres]\nfsync = \"off\"\n");
+    refused(
+        &place,
+        &mut place.bench("weak", &scenario, &[]),
+        BAD,
+        &["fsync can't be changed", "durable"],
+    );
+}
+
+#[test]
+fn a_second_run_is_refused_by_the_name_of_the_first() {
+    let place = Place::new();
+    let first = RunLock::acquire_in(&place.path("lock"), "first-polling").unwrap();
+    let words = [
+        &format!("pid {}, first-polling", std::process::id()),
+        "is under way",
+        "wait for it",
+    ];
+    refused(&place, &mut place.bench("second", SHORT, &[]), BAD, &words);
+    assert_eq!(place.runs(), [] as [PathBuf; 0]);
+    drop(first);
+}
+
+#[test]
+fn a_data_directory_that_is_none_is_named() {
+    let place = Place::new();
+    let mut command = place.bench("nowhere", SHORT, &[]);
+    command.env("CROSSOVER_DATA_DIR", "/var/tmp/not/there");
+    refused(
+        &place,
+        &mut command,
+        BAD,
+        &["/var/tmp/not/there is not a directory", "CROSSOVER_DATA_DIR"],
+    );
+}
+
+/// A RAM disk of a few megabytes; unmounted when dropped.
+struct TinyDisk(PathBuf);
+
+impl TinyDisk {
+    /// None where we may not mount.
+    fn mount(at: PathBuf) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=8m,mode=755", "tiny"])
+            .arg(&at)
+            .output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_disk_without_room_is_named_with_what_is_needed() {
+    let place = Place::new();
+    let Some(disk) = TinyDisk::mount(place.path("tiny-disk")) else {
+        println!("skipped: mounting a RAM disk takes root and CAP_SYS_ADMIN");
+        return;
+    };
+    let path = disk.0.to_str().unwrap();
+    // The servers' data.
+    let mut command = place.bench("full", SHORT, &[]);
+    command.env("CROSSOVER_DATA_DIR", path);
+    refused(
+        &place,
+        &mut command,
+        UNAVAILABLE,
+        &["full disk", path, "needed", "free some space", "CROSSOVER_DATA_DIR"],
+    );
+    assert_eq!(entries(Path::new(path)), 0);
+    // The run's own files.
+    let file = place.write("full.toml", SHORT);
+    let mut command = place.crossover(["bench", "polling"]);
+    command.arg(file).arg("--output").arg(disk.0.join("runs"));
+    refused(
+        &place,
+        &mut command,
+        UNAVAILABLE,
+        &["full disk", path, "needed", "--output"],
+    );
+}
+
+fn entries(directory: &Path) -> usize {
+    fs::read_dir(directory).unwrap().count()
+}
+
+#[test]
+fn without_postgres_and_without_a_network_it_says_what_to_do() {
+    let place = Place::new();
+    fs::create_dir(place.path("home")).unwrap();
+    let mut command = place.bench("lonely", SHORT, &[]);
+    command
+        .env("CROSSOVER_POSTGRES_BIN", "fetched")
+        .env("HOME", place.path("home"))
+        .env_remove("XDG_CACHE_HOME");
+    for name in [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ] {
+        // Port 9 is `discard`, where nobody listens.
+        command.env(name, "http://127.0.0.1:9");
+    }
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
+    let begun = Instant::now();
+    let said = said(&mut command);
+    assert_eq!(said.code, UNAVAILABLE, "{}", said.errors);
+    for word in [
+        "no PostgreSQL on this machine",
+        "can't be fetched",
+        "apt-get install postgresql",
+        "CROSSOVER_POSTGRES_BIN",
+    ] {
+        assert!(said.errors.contains(word), "no {word:?} in:\n{}", said.errors);
+    }
+    println!("it gave up after {:?}", begun.elapsed());
+    assert_eq!(place.data(), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn a_directory_without_postgres_is_named() {
+    let place = Place::new();
+    let mut command = place.bench("empty-bin", SHORT, &[]);
+    command.env("CROSSOVER_POSTGRES_BIN", place.path("data"));
+    refused(
+        &place,
+        &mut command,
+        BAD,
+        &["CROSSOVER_POSTGRES_BIN is", "has no postgres", "initdb"],
+    );
+}
+
+#[test]
+fn a_report_on_what_is_no_run_is_refused() {
+    let place = Place::new();
+    refused(
+        &place,
+        place.crossover(["report"]).arg(place.path("data")),
+        BAD,
+        &["no run", "data"],
+    );
+    refused(
+        &place,
+        &mut place.crossover(["report", "no-such-run"]),
+        BAD,
+        &["no run no-such-run; there "],
+    );
+    let damaged = place.path("damaged");
+    fs::create_dir(&damaged).unwrap();
+    fs::write(damaged.join("run.json"), "{ \"id\":").unwrap();
+    refused(
+        &place,
+        place.crossover(["report"]).arg(&damaged),
+        BAD,
+        &["run.json is damaged", "EOF while parsing"],
+    );
+}
+
+#[test]
+fn a_password_is_never_printed() {
+    let place = Place::new();
+    let secret = "hunter2";
+    for (url, code, words) in [
+        ("postgres://u:hunter2@127.0.0.1:1/x", UNAVAILABLE, "127.0.0.1:1"),
+        (
+            "postgres://u:hunter2@127.0.0.1:port/x",
+            BAD,
+            "expected postgres://user:password@host:port/database",
+        ),
+        (
+            "postgres://u:hun/ter2:hunter2@127.0.0.1/x",
+            BAD,
+            "expected postgres://user:password@host:port/database",
+        ),
+    ] {
+        let with_flag = &mut place.crossover(["engine", "migrate", "--database-url", url]);
+        let said = self::said(with_flag);
+        assert_eq!(said.code, code, "{}", said.errors);
+        assert!(said.errors.contains(words), "no {words:?} in:\n{}", said.errors);
+        assert!(
+            !said.errors.contains(secret) && !said.output.contains(secret),
+            "{}",
+            said.errors
+        );
+        let with_variable = &mut place.crossover(["engine", "migrate"]);
+        let said = self::said(with_variable.env("CROSSOVER_DATABASE_URL", url));
+        assert_eq!(said.code, code, "{}", said.errors);
+        assert!(
+            !said.errors.contains(secret) && !said.output.contains(secret),
+            "{}",
+            said.errors
+        );
+    }
+    // In the wrong place, too.
+    let said = said(&mut place.crossover(["engine", "migrate", "postgres://u:hunter2@127.0.0.1:1/x"]));
+    assert_eq!(said.code, BAD);
+    assert!(!said.errors.contains(secret), "{}", said.errors);
+}
+
+#[test]
+fn help_and_version_are_no_failure() {
+    let place = Place::new();
+    for flag in ["--help", "--version"] {
+        assert_eq!(said(&mut place.crossover([flag])).code, Some(0));
+    }
+    assert_eq!(said(&mut place.crossover(["bench", "--help"])).code, Some(0));
+}
