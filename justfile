@@ -41,6 +41,10 @@ lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
     @if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; else echo "cargo-deny is not installed: licences and sources were not checked (cargo install cargo-deny)"; fi
 
+# Dead letters of a kept system: ./just dlq list | show JOB | replay … | discard …
+dlq *args: build
+    @{{ crossover }} dlq {{ args }}
+
 # End what a run with --keep left running; with --runs, remove all runs
 clean *args: build
     @{{ crossover }} clean {{ args }}

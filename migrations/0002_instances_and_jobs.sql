@@ -4,7 +4,7 @@
 -- definition would be the hottest row of the system). The statements insert by joining, and the ledger checks it.
 
 CREATE TYPE instance_state AS ENUM ('running', 'completed', 'failed', 'cancelled');
-CREATE TYPE job_state AS ENUM ('scheduled', 'queued', 'running', 'completed', 'dead_letter', 'cancelled');
+CREATE TYPE job_state AS ENUM ('scheduled', 'queued', 'running', 'completed', 'dead_letter', 'cancelled', 'discarded');
 
 -- fillfactor: every instance is updated at least once, and no indexed column changes, so the update can stay on its
 -- page (HOT) if there is room.
@@ -30,6 +30,8 @@ CREATE TABLE job (
     ordinal     smallint NOT NULL,
     -- The current attempt, from 1.
     attempt     smallint NOT NULL,
+    -- The retry policy counts attempts from here: 0, or the last attempt before a replay from the dead letters.
+    retries_from smallint NOT NULL DEFAULT 0,
     job_type    text COLLATE "C" NOT NULL,
     worker      text,
     last_error  text,

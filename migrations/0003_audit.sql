@@ -1,9 +1,9 @@
 -- The audit log (J08): one row per transition, in the transaction of the transition. Replayed, it gives the tables (J09).
 
 CREATE TYPE audit_event AS ENUM (
-    'instance_started', 'instance_completed', 'instance_failed', 'instance_cancelled',
+    'instance_started', 'instance_completed', 'instance_failed', 'instance_resumed', 'instance_cancelled',
     'job_queued', 'job_scheduled', 'job_claimed', 'job_completed', 'job_retried', 'job_lease_expired',
-    'job_released', 'job_dead_lettered', 'job_cancelled'
+    'job_released', 'job_dead_lettered', 'job_replayed', 'job_discarded', 'job_cancelled'
 );
 
 CREATE TABLE audit (

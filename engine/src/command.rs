@@ -95,9 +95,21 @@ pub struct WorkerArgs {
     /// How long a job is held without a sign of life
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     pub lease: Duration,
+    /// What the handlers do
+    #[arg(long, value_enum, default_value = "planned")]
+    pub handler: HandlerKind,
     /// After SIGTERM: how long running handlers may take to finish
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
     pub grace: Duration,
+}
+
+/// What the handlers do with the instruction in their payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HandlerKind {
+    /// As it says: they take their time, and fail as the plan drew it.
+    Planned,
+    /// They take their time and never fail: the handler after its bug was fixed.
+    Fixed,
 }
 
 /// What ends the wait between two polls.

@@ -15,7 +15,7 @@ use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
 
-use super::starter;
+use super::{dead_letters, starter};
 use super::wake::Wakeups;
 use crate::EngineError;
 use crate::service::{Stop, stopped};
@@ -308,6 +308,24 @@ impl Engine for Api {
         Ok(Response::new(wire::CancelResponse {
             outcomes: parsed.iter().map(answer).map(i32::from).collect(),
         }))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<wire::ListDeadLettersRequest>,
+    ) -> Answer<wire::ListDeadLettersResponse> {
+        let listed = dead_letters::list(&self.store, &request.into_inner()).await;
+        listed.map(Response::new).map_err(status)
+    }
+
+    async fn replay_dead_letters(&self, request: Request<wire::DeadLetterSelection>) -> Answer<wire::DeadLetterChange> {
+        let replayed = dead_letters::replay(&self.store, &self.wakeups, &request.into_inner()).await;
+        replayed.map(Response::new).map_err(status)
+    }
+
+    async fn discard_dead_letters(&self, request: Request<wire::DeadLetterSelection>) -> Answer<wire::DeadLetterChange> {
+        let discarded = dead_letters::discard(&self.store, &request.into_inner()).await;
+        discarded.map(Response::new).map_err(status)
     }
 
     async fn inspect(&self, request: Request<wire::InspectRequest>) -> Answer<wire::InspectResponse> {

@@ -31,10 +31,10 @@ const FAIL: &str = "/* fail */
         SELECT id FROM instance WHERE id = ANY ($3) ORDER BY id FOR UPDATE
     ), failed AS (
         UPDATE job
-        SET state = CASE WHEN permanent OR job.attempt >= max_attempts THEN 'dead_letter'::job_state ELSE 'scheduled' END,
-            attempt = CASE WHEN permanent OR job.attempt >= max_attempts THEN job.attempt ELSE job.attempt + 1 END,
-            run_at = CASE WHEN permanent OR job.attempt >= max_attempts THEN NULL ELSE now()
-                + least(initial_backoff_ms * multiplier ^ least(job.attempt - 1, 60), max_backoff_ms)
+        SET state = CASE WHEN permanent OR job.attempt - retries_from >= max_attempts THEN 'dead_letter'::job_state ELSE 'scheduled' END,
+            attempt = CASE WHEN permanent OR job.attempt - retries_from >= max_attempts THEN job.attempt ELSE job.attempt + 1 END,
+            run_at = CASE WHEN permanent OR job.attempt - retries_from >= max_attempts THEN NULL ELSE now()
+                + least(initial_backoff_ms * multiplier ^ least(job.attempt - retries_from - 1, 60), max_backoff_ms)
                 * (1 - jitter * random()) * interval '1 millisecond' END,
             lease_until = NULL,
             last_error = reason

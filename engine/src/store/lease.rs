@@ -55,8 +55,8 @@ const REAP: &str = "/* reap */
         FOR UPDATE SKIP LOCKED
     ), returned AS (
         UPDATE job
-        SET state = CASE WHEN job.attempt >= max_attempts THEN 'dead_letter'::job_state ELSE 'queued' END,
-            attempt = CASE WHEN job.attempt >= max_attempts THEN job.attempt ELSE job.attempt + 1 END,
+        SET state = CASE WHEN job.attempt - retries_from >= max_attempts THEN 'dead_letter'::job_state ELSE 'queued' END,
+            attempt = CASE WHEN job.attempt - retries_from >= max_attempts THEN job.attempt ELSE job.attempt + 1 END,
             lease_until = NULL,
             last_error = 'the lease of ' || coalesce(job.worker, 'a worker') || ' ran out',
             worker = NULL

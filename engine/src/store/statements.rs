@@ -1,13 +1,14 @@
 //! Every statement of the engine by its tag: for a test that prepares each, and for references driven without the engine.
 
-use super::{cancel, claim, complete, definitions, fail, inspect, lease, notify, outcome, schedule, start};
+use super::{cancel, claim, complete, dead_letters, definitions, fail, inspect, lease, notify, outcome, schedule, start};
 
 /// (tag, text) of each statement.
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let all: [&[&'static str]; 11] = [
+    let all: [&[&'static str]; 12] = [
         &cancel::STATEMENTS,
         &claim::STATEMENTS,
         &complete::STATEMENTS,
+        &dead_letters::STATEMENTS,
         &definitions::STATEMENTS,
         &fail::STATEMENTS,
         &inspect::STATEMENTS,

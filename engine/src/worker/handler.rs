@@ -10,6 +10,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution as _, Exp1, LogNormal};
 
+use crate::command::HandlerKind;
+
 /// How a handler failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -29,10 +31,11 @@ pub(super) struct Running {
 }
 
 /// Starts the handler.
-pub(super) fn start(key: &JobKey, payload: &[u8]) -> Running {
+pub(super) fn start(kind: HandlerKind, key: &JobKey, payload: &[u8]) -> Running {
     match Work::decode(payload) {
         Ok(work) => {
             let (service, failure) = draw(key, &work);
+            let failure = failure.filter(|_| kind == HandlerKind::Planned);
             Running { service, failure }
         }
         Err(error) => Running {

@@ -19,7 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::Shared;
 use super::handler::{self, Failure};
 use super::reporter::Report;
-use crate::command::{Wake, WorkerArgs};
+use crate::command::{HandlerKind, Wake, WorkerArgs};
 use crate::service::{Stop, stopped};
 
 /// Wait after a poll that failed.
@@ -31,6 +31,7 @@ pub(super) struct Poller {
     request: wire::PollRequest,
     interval: Duration,
     wake: Wake,
+    handler: HandlerKind,
 }
 
 impl Poller {
@@ -58,6 +59,7 @@ impl Poller {
             request,
             interval: args.interval,
             wake: args.wake,
+            handler: args.handler,
         }
     }
 
@@ -128,7 +130,7 @@ impl Poller {
     /// left of a handler that takes time goes into a task.
     fn start(&self, key: JobKey, job: &wire::Job) -> io::Result<()> {
         self.shared.recorder.record(Event::Started(key))?;
-        let running = handler::start(&key, &job.payload);
+        let running = handler::start(self.handler, &key, &job.payload);
         if running.service.is_zero() {
             return finish(&self.shared, &self.reports, key, running.failure);
         }

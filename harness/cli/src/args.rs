@@ -44,6 +44,9 @@ pub enum Command {
     Doctor,
     /// Fetch now what a run would fetch
     Setup,
+    /// Look at dead letters of a kept system, bring them back, or give them up
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Remove runs, and what a run with --keep left running
     Clean(CleanArgs),
     /// Measure the instrument itself: how late the generator sends, what a record costs
@@ -106,6 +109,61 @@ pub struct ReportArgs {
     /// A run's directory, or its name under reports/runs
     #[arg(default_value = "reports/latest")]
     pub run: PathBuf,
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Clone, Subcommand)]
+pub enum DlqCommand {
+    /// One line for each dead letter, and how many there are for each reason
+    List(DlqSelection),
+    /// Where a job's instance stands, with its audit trail
+    Show {
+        /// Id of the job, as `list` shows it
+        job: i64,
+        /// The kept system
+        #[command(flatten)]
+        system: KeptSystem,
+    },
+    /// Bring dead letters back: queued, with the next attempt and a fresh retry budget
+    Replay(DlqChange),
+    /// Give dead letters up for good
+    Discard(DlqChange),
+}
+
+/// Where the kept system is.
+#[derive(Debug, Clone, Args)]
+pub struct KeptSystem {
+    /// Directory of the run that was kept
+    #[arg(long, default_value = "reports/latest")]
+    pub run: PathBuf,
+}
+
+/// Which dead letters.
+#[derive(Debug, Clone, Args)]
+pub struct DlqSelection {
+    /// Only those whose reason contains this text
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// The kept system
+    #[command(flatten)]
+    pub system: KeptSystem,
+}
+
+/// Which dead letters are changed: all, or those that fit.
+#[derive(Debug, Clone, Args)]
+pub struct DlqChange {
+    /// All of them
+    #[arg(long, required_unless_present_any = ["reason", "job"], conflicts_with_all = ["reason", "job"])]
+    pub all: bool,
+    /// Those whose reason contains this text
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// This job; repeat for several
+    #[arg(long)]
+    pub job: Vec<i64>,
+    /// The kept system
+    #[command(flatten)]
+    pub system: KeptSystem,
 }
 
 /// Flags of `clean`.

@@ -36,6 +36,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor => commands::doctor::run(),
         Command::Setup => commands::doctor::setup().await,
         Command::Clean(args) => commands::clean::run(&args).await,
+        Command::Dlq(command) => commands::dlq::run(command).await,
         Command::Instrument(args) => commands::instrument::run(&args).await,
         Command::Engine(command) => {
             crossover_engine::command::run(*command).await?;

@@ -6,6 +6,9 @@ use anyhow::Context;
 
 use crate::failure::bad_input;
 
+/// File that makes a directory a sweep's.
+pub const SWEEP_FILE: &str = "points.json";
+
 /// The nearest directory above the current one that holds `scenarios/`.
 pub fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("no current directory")?;
@@ -34,6 +37,26 @@ pub fn scenario(name: &str) -> anyhow::Result<PathBuf> {
         did_you_mean(name, &names),
         names.join(", ")
     )))
+}
+
+/// The directory of a run or sweep: a path, or a name under `reports/runs/`.
+pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
+    let root = root()?;
+    let candidates = [run.to_owned(), root.join(run), root.join("reports/runs").join(run)];
+    let found = candidates.into_iter().find(|path| path.join("run.json").is_file() || path.join(SWEEP_FILE).is_file());
+    found.ok_or_else(|| {
+        let runs = std::fs::read_dir(root.join("reports/runs")).into_iter().flatten();
+        let mut names: Vec<String> = runs
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        let listed = if names.is_empty() {
+            "there are none yet".to_owned()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
+        bad_input(format!("no run {}; {listed}", run.display()))
+    })
 }
 
 /// `; did you mean "x"?`, or nothing if no name is near.

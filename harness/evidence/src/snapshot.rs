@@ -104,6 +104,8 @@ pub enum JobState {
     DeadLetter,
     /// Its instance was cancelled.
     Cancelled,
+    /// A dead letter that was given up for good.
+    Discarded,
 }
 
 /// Transitions in the audit log. Names as in the database.
@@ -116,6 +118,8 @@ pub enum AuditEvent {
     InstanceCompleted,
     /// Instance: a job became a dead letter.
     InstanceFailed,
+    /// Instance: its last dead letter was brought back; it runs again.
+    InstanceResumed,
     /// Instance: cancelled.
     InstanceCancelled,
     /// Job: created (or promoted, or brought back), ready to be claimed.
@@ -134,6 +138,10 @@ pub enum AuditEvent {
     JobReleased,
     /// Job: failed for good.
     JobDeadLettered,
+    /// Job: brought back from the dead letters; queued, with this (the next) attempt.
+    JobReplayed,
+    /// Job: a dead letter given up for good.
+    JobDiscarded,
     /// Job: cancelled with its instance.
     JobCancelled,
 }

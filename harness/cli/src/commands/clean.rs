@@ -7,6 +7,7 @@ use crossover_testbed::PostgresOptions;
 use crossover_testbed::owned::remove_leftovers;
 use crossover_testbed::supervisor::kept::end_kept;
 
+use super::sweep;
 use crate::args::CleanArgs;
 use crate::place;
 
@@ -25,7 +26,7 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
             println!("ended what {} left running", path.display());
         }
         // Only directories that are runs, or sweeps of runs: nothing else is touched.
-        let is_run = path.join("run.json").is_file() || path.join("01/run.json").is_file();
+        let is_run = path.join("run.json").is_file() || sweep::is_sweep(&path);
         if args.runs && is_run {
             std::fs::remove_dir_all(&path).with_context(|| format!("can't remove {}", path.display()))?;
             removed += 1;

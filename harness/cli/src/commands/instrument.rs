@@ -147,6 +147,21 @@ impl Engine for NullEngine {
         nothing()
     }
 
+    async fn list_dead_letters(
+        &self,
+        _: Request<wire::ListDeadLettersRequest>,
+    ) -> Answer<wire::ListDeadLettersResponse> {
+        nothing()
+    }
+
+    async fn replay_dead_letters(&self, _: Request<wire::DeadLetterSelection>) -> Answer<wire::DeadLetterChange> {
+        nothing()
+    }
+
+    async fn discard_dead_letters(&self, _: Request<wire::DeadLetterSelection>) -> Answer<wire::DeadLetterChange> {
+        nothing()
+    }
+
     async fn inspect(&self, _: Request<wire::InspectRequest>) -> Answer<wire::InspectResponse> {
         nothing()
     }

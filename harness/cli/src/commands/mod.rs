@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod clean;
+pub mod dlq;
 pub mod doctor;
 pub mod instrument;
 pub mod report;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::bench::{code_of, shown};
 use crate::failure::{INTERRUPTED, bad_input};
+use crate::place::SWEEP_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Point, Scenario};
 
@@ -34,7 +35,7 @@ pub fn points(path: &Path, scenario: &Scenario, overrides: &[String]) -> anyhow:
 
 /// Does the directory hold a sweep?
 pub fn is_sweep(path: &Path) -> bool {
-    path.join(POINTS).is_file()
+    path.join(SWEEP_FILE).is_file()
 }
 
 /// Writes the reports of a sweep's points, and the one over them, again from what they recorded.
@@ -43,7 +44,7 @@ pub fn is_sweep(path: &Path) -> bool {
 /// If the directory is damaged.
 pub fn report_again(path: &Path) -> anyhow::Result<ExitCode> {
     let directory = RunDirectory::open(path);
-    let text = std::fs::read_to_string(directory.file(POINTS)).context("can't read the sweep's points")?;
+    let text = std::fs::read_to_string(directory.file(SWEEP_FILE)).context("can't read the sweep's points")?;
     let plan: SweepPlan = serde_json::from_str(&text).context("the sweep's points are damaged")?;
     let scenario = scenario::reload(&directory.file("scenario.toml"), &plan.scenario)?;
     let mut done = Vec::new();
@@ -72,7 +73,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let sweep = RunDirectory::create_plain(directory)?;
     sweep.mark_latest();
-    sweep.write("scenario.toml", scenario.text.as_bytes())?;
+    sweep.write_scenario(scenario)?;
     let plan = SweepPlan {
         scenario: scenario.name.clone(),
         mode: options.mode.name().to_owned(),
@@ -80,7 +81,7 @@ pub async fn run(
         keys: points.first().map(|(point, _)| point.keys()).unwrap_or_default(),
         points: points.iter().map(|(point, _)| point.values.clone()).collect(),
     };
-    sweep.write_json(POINTS, &plan)?;
+    sweep.write_json(SWEEP_FILE, &plan)?;
     let mut done: Vec<(SweepPoint, Scenario)> = Vec::new();
     for (index, (point, scenario)) in points.iter().enumerate() {
         if *interrupted.borrow() {
@@ -168,9 +169,6 @@ fn severity(code: u8) -> u8 {
         _ => 3,
     }
 }
-
-/// File that makes a directory a sweep's.
-const POINTS: &str = "points.json";
 
 /// `points.json`: what the sweep set out to do.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]

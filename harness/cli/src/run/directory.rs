@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::scenario::{Scenario, kept_trace};
+
 /// A run's directory.
 #[derive(Debug, Clone)]
 pub struct RunDirectory {
@@ -86,6 +88,16 @@ impl RunDirectory {
     /// As [`RunDirectory::write`].
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
         self.write(name, &serde_json::to_vec_pretty(value)?)
+    }
+
+    /// Writes the scenario and its traces, so that a later report needs neither of the originals.
+    ///
+    /// # Errors
+    /// As [`RunDirectory::write`].
+    pub fn write_scenario(&self, scenario: &Scenario) -> anyhow::Result<()> {
+        self.write("scenario.toml", scenario.text.as_bytes())?;
+        let mut traces = scenario.traces.iter().enumerate();
+        traces.try_for_each(|(index, trace)| self.write(&kept_trace(index), trace.as_bytes()))
     }
 
     /// Points `latest`, beside the runs' folder, at this run.

@@ -47,7 +47,7 @@ pub use preflight::record_cost_ns;
 pub use progress::Progress;
 
 use crate::args::Mode;
-use crate::scenario::{Scenario, kept_trace};
+use crate::scenario::Scenario;
 use meta::{Meta, RunMeta};
 use parts::Parts;
 use samplers::Samplers;
@@ -84,10 +84,7 @@ pub async fn run(
     progress: &Progress,
 ) -> anyhow::Result<(RunDirectory, RunResult)> {
     let directory = RunDirectory::create(path)?;
-    directory.write("scenario.toml", scenario.text.as_bytes())?;
-    for (index, trace) in scenario.traces.iter().enumerate() {
-        directory.write(&kept_trace(index), trace.as_bytes())?;
-    }
+    directory.write_scenario(scenario)?;
     directory.write("plan.txt", scenario.plan.describe().as_bytes())?;
     let meta = Meta::new(RunMeta::new(&directory, scenario, options), directory.clone());
     meta.update(|_| ())?;

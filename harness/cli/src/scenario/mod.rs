@@ -384,14 +384,16 @@ impl Hypothesis {
     fn validate_when(&self, index: usize, settings: &serde_json::Value) -> Result<(), LoadError> {
         let Some(when) = &self.when else { return Ok(()) };
         let place = format!("hypotheses[{index}].when");
-        let Some((key, _)) = when.split_once('=') else {
-            return refuse(place, "expected KEY=VALUE, as in polling.claim=blocking");
-        };
-        let known = key.trim().split('.').try_fold(settings, |value, step| value.get(step));
-        match known {
-            Some(_) => Ok(()),
-            None => refuse(place, format!("found {when:?}; a scenario has no key {:?}", key.trim())),
+        for condition in when.split(',') {
+            let Some((key, _)) = condition.split_once('=') else {
+                return refuse(place, "expected KEY=VALUE, as in polling.claim=blocking");
+            };
+            let known = key.trim().split('.').try_fold(settings, |value, step| value.get(step));
+            if known.is_none() {
+                return refuse(place, format!("found {when:?}; a scenario has no key {:?}", key.trim()));
+            }
         }
+        Ok(())
     }
 }
 

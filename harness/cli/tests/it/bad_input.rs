@@ -218,6 +218,12 @@ fn a_hypothesis_that_could_never_apply_is_refused() {
     };
     let words = ["hypotheses[0].when: found \"poling.claim=blocking\"; a scenario has no key \"poling.claim\""];
     refused_scenario(&hypothesis("poling.claim=blocking", "at_most = 0"), &[], &words);
+    let second = ["a scenario has no key \"topology.wokers\""];
+    refused_scenario(
+        &hypothesis("polling.claim=blocking, topology.wokers=2", "at_most = 0"),
+        &[],
+        &second,
+    );
     refused_scenario(
         &hypothesis("polling.claim", "at_most = 0"),
         &[],

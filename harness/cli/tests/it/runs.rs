@@ -329,9 +329,8 @@ fn a_backlog_measures_capacity() {
     assert!(capacity > 0.0, "{capacity}");
 }
 
-#[test]
-fn a_burst_and_a_trace_arrive_as_they_are_written() {
-    let place = Place::new();
+/// A burst of 40, then three arrivals of a trace, which is written into the place.
+fn bursting_and_traced(place: &Place) -> String {
     place.write(
         "arrivals.csv",
         "offset_ms,definition,service_ms,payload_bytes\n0,single,1,10\n12.5,single,0,0\n250,single,3,2000\n",
@@ -340,7 +339,13 @@ fn a_burst_and_a_trace_arrive_as_they_are_written() {
                 [[load]]\nname = \"trace\"\narrivals = \"trace\"\nfile = \"arrivals.csv\"\n\n[[workload";
     let (before, rest) = SHORT.split_once("[[load]]").unwrap();
     let (_, after) = rest.split_once("[[workload").unwrap();
-    let finished = place.run("mixed", &format!("{before}{load}{after}"), &[]);
+    format!("{before}{load}{after}")
+}
+
+#[test]
+fn a_burst_and_a_trace_arrive_as_they_are_written() {
+    let place = Place::new();
+    let finished = place.run("mixed", &bursting_and_traced(&place), &[]);
     let result = finished.result();
     assert_otherwise_valid(&result);
     assert_checks_pass(&result);
@@ -384,7 +389,8 @@ fn intended_us(finished: &Finished) -> Vec<u64> {
 fn a_sweep_writes_a_run_per_point_and_a_report_over_them() {
     let sweep = "\n[[sweep]]\nkey = \"polling.interval\"\nvalues = [\"10ms\", \"40ms\"]\n";
     let place = Place::new();
-    let finished = place.run("swept", &format!("{SHORT}{sweep}"), &[]);
+    let scenario = format!("{}{sweep}", bursting_and_traced(&place));
+    let finished = place.run("swept", &scenario, &[]);
     assert_eq!(finished.said.code, INVALID, "{}", finished.said.errors);
     let sweep = read_json(&finished.directory.join("sweep.json"));
     assert_eq!(sweep["keys"], json!(["polling.interval"]));
@@ -412,6 +418,18 @@ fn a_sweep_writes_a_run_per_point_and_a_report_over_them() {
         finished.directory.join("report.html").to_str().unwrap()
     );
     assert_eq!(place.data(), [] as [PathBuf; 0]);
+
+    for original in ["arrivals.csv", "swept.toml"] {
+        fs::remove_file(place.path(original)).unwrap();
+    }
+    fs::remove_file(finished.directory.join("report.html")).unwrap();
+    let again = said(place.crossover(["report"]).arg(&finished.directory));
+    assert_eq!(again.code, Some(0), "{}", again.errors);
+    assert_eq!(
+        finished.text("report.html"),
+        html,
+        "a report written again says something else"
+    );
     let removed = said(place.crossover(["clean", "--runs", "--output"]).arg(place.path("runs")));
     assert_eq!(removed.code, Some(0), "{}", removed.errors);
     assert_eq!(place.runs(), [] as [PathBuf; 0], "a sweep is removed with its runs");

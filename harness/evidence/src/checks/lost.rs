@@ -169,7 +169,7 @@ fn judge_instance(
     let any = |wanted: fn(JobState) -> bool| jobs().any(|job| job.state.is_some_and(wanted));
     match row.state {
         InstanceState::Running if !any(is_unfinished) => found.stuck_instances.add(Example::Instance(place)),
-        InstanceState::Failed if !any(|state| state == JobState::DeadLetter) => {
+        InstanceState::Failed if !any(|state| matches!(state, JobState::DeadLetter | JobState::Discarded)) => {
             found.baseless_failures.add(Example::Instance(place));
         }
         _ => {}

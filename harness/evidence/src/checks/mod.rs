@@ -80,7 +80,7 @@ fn info(ledger: &Ledger<'_>) -> LedgerInfo {
         instances_accepted: started(Start::Accepted),
         accepted: ledger.jobs().iter().filter(|job| job.state.is_some()).count() as u64,
         completed: in_state(&[JobState::Completed]),
-        dead_lettered: in_state(&[JobState::DeadLetter]),
+        dead_lettered: in_state(&[JobState::DeadLetter, JobState::Discarded]),
         cancelled: in_state(&[JobState::Cancelled]),
         unfinished: in_state(&[JobState::Scheduled, JobState::Queued, JobState::Running]),
         lost: Some(lost::find(ledger).lost()),

@@ -7,8 +7,9 @@
 //!      │       JobQueued            ▼               JobClaimed           │      JobCompleted
 //!      └────────────────────────▶ queued ───────────────────────────▶ running ────────────────▶ completed
 //!                                   ▲  ▲ JobReleased, JobLeaseExpired (attempt + 1) │
-//!                        JobQueued  │  └────────────────────────────────────────────┤ JobDeadLettered (also from queued)
-//!                     (brought back)└──────────── dead_letter ◀─────────────────────┘
+//!                      JobReplayed  │  └────────────────────────────────────────────┤ JobDeadLettered (also from queued)
+//!                    (attempt + 1) └──────────── dead_letter ◀─────────────────────┘
+//!                                                    └ JobDiscarded ─▶ discarded
 //!   JobCancelled: from scheduled, queued and running to cancelled.
 //! ```
 //! Every event names the attempt that it concerns, which must be the current one. After a transition that is not
@@ -121,7 +122,7 @@ impl JobReplay {
         let before = (self.state, self.attempt);
         let (allowed, state, next_attempt) = match event {
             E::JobQueued => (
-                matches!(self.state, None | Some(S::Scheduled | S::DeadLetter)),
+                matches!(self.state, None | Some(S::Scheduled)),
                 S::Queued,
                 attempt,
             ),
@@ -136,19 +137,23 @@ impl JobReplay {
                 S::DeadLetter,
                 attempt,
             ),
+            E::JobReplayed => (self.state == Some(S::DeadLetter), S::Queued, attempt),
+            E::JobDiscarded => (self.state == Some(S::DeadLetter), S::Discarded, attempt),
             E::JobCancelled => (
                 matches!(self.state, Some(S::Scheduled | S::Queued | S::Running)),
                 S::Cancelled,
                 attempt,
             ),
-            E::InstanceStarted | E::InstanceCompleted | E::InstanceFailed | E::InstanceCancelled => {
-                return Err(Oddity::Misplaced);
-            }
+            E::InstanceStarted
+            | E::InstanceCompleted
+            | E::InstanceFailed
+            | E::InstanceResumed
+            | E::InstanceCancelled => return Err(Oddity::Misplaced),
         };
         let attempt_allowed = match self.state {
             None => attempt == 1,
-            // Brought back from the dead letters: with the same attempt or a new one.
-            Some(S::DeadLetter) => attempt >= self.attempt,
+            // Brought back from the dead letters.
+            Some(S::DeadLetter) if event == E::JobReplayed => attempt == self.attempt + 1,
             Some(_) => attempt == self.attempt,
         };
         let created = self.state.is_none() || (event == E::JobQueued && !allowed) || event == E::JobScheduled;
@@ -168,12 +173,13 @@ impl InstanceReplay {
     fn apply(&mut self, event: AuditEvent) -> Result<(), Oddity> {
         use InstanceState as S;
         let before = self.state;
-        // A failed instance may still be cancelled, or completed once its dead letters were brought back.
+        // A failed instance may still be cancelled.
         let open = matches!(before, Some(S::Running | S::Failed));
         let (allowed, to) = match event {
             AuditEvent::InstanceStarted => (before.is_none(), S::Running),
-            AuditEvent::InstanceCompleted => (open, S::Completed),
+            AuditEvent::InstanceCompleted => (before == Some(S::Running), S::Completed),
             AuditEvent::InstanceFailed => (before == Some(S::Running), S::Failed),
+            AuditEvent::InstanceResumed => (before == Some(S::Failed), S::Running),
             AuditEvent::InstanceCancelled => (open, S::Cancelled),
             _ => return Err(Oddity::Misplaced),
         };

@@ -105,7 +105,7 @@ fn end(ledger: &Ledger<'_>, job: usize, times: &JobTimes) -> Option<MonotonicNs>
         Some(JobState::Completed) | None => {
             Some(completed_at(Some(JobState::Completed), times).unwrap_or_else(last_seen))
         }
-        Some(JobState::DeadLetter) => Some(times.last_finished.unwrap_or_else(last_seen)),
+        Some(JobState::DeadLetter | JobState::Discarded) => Some(times.last_finished.unwrap_or_else(last_seen)),
         Some(JobState::Cancelled) => Some(last_seen()),
         Some(JobState::Scheduled | JobState::Queued | JobState::Running) => None,
     }

@@ -241,10 +241,13 @@ impl Scene {
         }
     }
 
-    /// Brings a dead letter back.
+    /// Brings a dead letter back, the only one of its instance.
     pub(crate) fn bring_back(&mut self, job: usize) {
-        let attempt = self.snapshot.jobs[job].attempt;
-        self.move_job(job, JobState::Queued, attempt, AuditEvent::JobQueued, attempt);
+        let JobRow { instance, attempt, .. } = self.snapshot.jobs[job];
+        self.move_job(job, JobState::Queued, attempt + 1, AuditEvent::JobReplayed, attempt + 1);
+        let place = self.snapshot.instances.iter().position(|row| row.id == instance).unwrap();
+        self.snapshot.instances[place].state = InstanceState::Running;
+        self.audit_instance(instance, AuditEvent::InstanceResumed);
     }
 
     pub(crate) fn cancel(&mut self, id: InstanceId) {

@@ -9,6 +9,7 @@
 mod audit;
 mod cancel;
 mod completion;
+mod dead_letters;
 mod definitions;
 mod failure;
 mod join;
@@ -95,6 +96,14 @@ every_mode! {
         siblings_of_a_dead_letter_still_complete
         a_second_report_of_a_failure_is_stale
         a_reason_of_any_text_is_kept
+    }
+    dead_letters {
+        a_dead_letter_is_listed_with_its_reason
+        a_replayed_dead_letter_runs_again_with_a_fresh_retry_budget
+        an_instance_resumes_with_its_last_dead_letter
+        a_repeated_replay_brings_nothing_back_twice
+        a_discarded_dead_letter_is_final
+        a_mass_failure_is_replayed_after_the_handler_is_fixed
     }
     lease {
         a_lease_that_runs_out_brings_the_job_back_with_the_next_attempt

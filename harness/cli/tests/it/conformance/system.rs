@@ -94,6 +94,12 @@ impl System {
         assert_tables_equal_audit(&self.database.pool).await;
     }
 
+    /// Stops a worker for good.
+    pub async fn stop_worker(&self, part: &Part) {
+        self.servers.supervisor.stop(&part.name).await.unwrap();
+        list(&self.workers).retain(|worker| worker.name != part.name);
+    }
+
     /// What a process said.
     pub fn log_of(&self, part: &Part) -> String {
         std::fs::read_to_string(self.servers.file(&format!("{}.log", part.name))).unwrap_or_default()

@@ -14,7 +14,7 @@ use super::system::{Part, SOON, System, flow, job, start, start_item};
 use crate::servers::wait_until;
 
 /// Starts instances whose handlers do as `work` says; answers their ids.
-async fn start_work(system: &System, definition: &str, count: u64, work: &Work) -> Vec<InstanceId> {
+pub async fn start_work(system: &System, definition: &str, count: u64, work: &Work) -> Vec<InstanceId> {
     let ids: Vec<InstanceId> = (0..count).map(|_| InstanceId::new()).collect();
     let item = |(seed, id): (u64, &InstanceId)| wire::StartItem {
         payload: Work { seed, ..work.clone() }.encode_to_vec().into(),
@@ -32,7 +32,7 @@ fn taking(time: Duration) -> Work {
     Work { service: Some(service), ..Work::default() }
 }
 
-async fn wait_for_states(system: &System, query: &'static str, count: i64) {
+pub async fn wait_for_states(system: &System, query: &'static str, count: i64) {
     wait_until(query, SOON, || async { system.database.number(query).await == count }).await;
 }
 

@@ -1,20 +1,38 @@
 //! Every statement prepares, and statistics from another moment can't mislead the planner: the engine's plans are generic
 //! and stay cached, and a queue's tables change from empty to full and back within minutes.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use crossover_engine::store::{Attempt, Store, statements};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
-use std::collections::HashSet;
-use std::time::Duration;
 
 use super::{BATCH, LONG_LEASE, claim, drain, start};
 use crate::servers::{Database, engine_url, servers};
 
 /// Enough that a plan that looks at each of them shows.
 const JOBS: usize = 20_000;
-/// Pages (8 KiB) that a claim of a hundred jobs may touch late in a drain: some 100 job rows twice, their index entries in
-/// five indexes, 100 audit rows. Measured: see the assertion's output; a scan of what is finished takes many times that.
+/// Pages (8 KiB) that a claim of a hundred jobs may touch late in a drain. Measured: 1,400, most of them the index entries and
+/// row versions that it writes; a walk past all that is finished would touch 20,000 rows.
 const CLAIM_PAGES_MAX: i64 = 3_000;
+
+/// Statements for people and for definitions, and those that insert by what they are given: their plans may be what they like.
+const RARE: [&str; 13] = [
+    "definition_latest",
+    "definition_insert",
+    "definition_jobs_insert",
+    "inspect",
+    "inspect_jobs",
+    "inspect_audit",
+    "start",
+    "notify",
+    "dead_letters",
+    "dead_letters_lock",
+    "replay",
+    "discard",
+    "ping",
+];
 
 /// A connection with the session settings of the engine; what it plans, it plans anew.
 async fn connect(database: &Database) -> PgConnection {
@@ -101,9 +119,11 @@ async fn plans_hold_after(statistics: Statistics) {
     start(&store, &[1], BATCH, Duration::ZERO).await;
     let attempts = claim(&store, BATCH, LONG_LEASE).await;
     let mut connection = connect(&database).await;
-    let explained: Vec<&str> = statements().map(|(tag, _)| tag).filter(|tag| explained(tag, &[]).is_some()).collect();
-    assert_eq!(explained.len(), 11, "{explained:?}");
-    for tag in explained {
+    for tag in statements().map(|(tag, _)| tag) {
+        if explained(tag, &[]).is_none() {
+            assert!(RARE.contains(&tag), "is {tag} hot? Explain it here, or name it among the rare ones");
+            continue;
+        }
         let plan = plan(&mut connection, tag, &attempts, false).await;
         for scan in ["Seq Scan on job", "Seq Scan on instance", "Seq Scan on audit"] {
             // `job` and `instance` begin the names of no other table that is read here but `definition_job`.

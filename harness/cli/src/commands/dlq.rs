@@ -1,0 +1,135 @@
+//! `dlq list|show|replay|discard`: dead letters of a system that a run with `--keep` left running.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use crossover_proto::InstanceId;
+use crossover_proto::engine as wire;
+use crossover_proto::engine::engine_client::EngineClient;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::args::{DlqChange, DlqCommand, DlqSelection, KeptSystem};
+use crate::failure::bad_input;
+use crate::place;
+
+/// Lines of `list`; the counts by reason are of all.
+const LINES_MAX: usize = 20;
+
+/// Runs the command.
+///
+/// # Errors
+/// If no system was kept, or it does not answer.
+pub async fn run(command: DlqCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        DlqCommand::List(selection) => list(&selection).await?,
+        DlqCommand::Show { job, system } => show(job, &system).await?,
+        DlqCommand::Replay(change) => {
+            let mut engine = connect(&change.system).await?;
+            let replayed = change_all(&change, async |page| engine.replay_dead_letters(page).await).await?;
+            println!("{replayed} brought back");
+        }
+        DlqCommand::Discard(change) => {
+            let mut engine = connect(&change.system).await?;
+            let discarded = change_all(&change, async |page| engine.discard_dead_letters(page).await).await?;
+            println!("{discarded} given up");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(selection: &DlqSelection) -> anyhow::Result<()> {
+    let mut engine = connect(&selection.system).await?;
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    let mut shown = 0;
+    let mut after_job_id = 0;
+    loop {
+        let request = wire::ListDeadLettersRequest {
+            reason_contains: selection.reason.clone(),
+            after_job_id,
+            limit: 0,
+        };
+        let page = engine.list_dead_letters(request).await?.into_inner().dead_letters;
+        let Some(last) = page.last() else { break };
+        after_job_id = last.job_id;
+        for letter in page {
+            if shown < LINES_MAX {
+                let wire::DeadLetter { job_id, job_type, attempt, definition, reason, .. } = &letter;
+                println!("job {job_id}  {definition}/{job_type}  attempt {attempt}  {reason}");
+                shown += 1;
+            }
+            *reasons.entry(letter.reason).or_default() += 1;
+        }
+    }
+    let total: u64 = reasons.values().sum();
+    if total > LINES_MAX as u64 {
+        println!("… and {} more", total - LINES_MAX as u64);
+    }
+    println!("{total} dead letters");
+    for (reason, count) in &reasons {
+        println!("  {count:>8}  {reason}");
+    }
+    Ok(())
+}
+
+async fn show(job: i64, system: &KeptSystem) -> anyhow::Result<()> {
+    let mut engine = connect(system).await?;
+    let request = wire::ListDeadLettersRequest {
+        reason_contains: String::new(),
+        after_job_id: job.saturating_sub(1),
+        limit: 1,
+    };
+    let found = engine.list_dead_letters(request).await?.into_inner().dead_letters;
+    let letter = found.into_iter().find(|letter| letter.job_id == job);
+    let letter = letter.ok_or_else(|| bad_input(format!("job {job} is no dead letter; `dlq list` shows those there are")))?;
+    let id = InstanceId::from_wire(&letter.instance_id).context("an instance id is not 16 bytes")?;
+    let request = wire::InspectRequest { instance_id: letter.instance_id };
+    let instance = engine.inspect(request).await?.into_inner();
+    println!("instance {id} of {} version {}: {}", instance.definition, instance.definition_version, instance.state);
+    for each in &instance.jobs {
+        let wire::JobStatus { job_id, job_type, step, ordinal, state, attempt, last_error, .. } = each;
+        println!("  job {job_id}  {job_type}  step {step}.{ordinal}  {state}, attempt {attempt}  {last_error}");
+    }
+    for line in &instance.audit {
+        let at = jiff::Timestamp::from_microsecond(line.at_unix_us).map_or_else(|_| String::new(), |at| at.to_string());
+        let subject = if line.job_id == 0 { "instance".to_owned() } else { format!("job {}", line.job_id) };
+        println!("  {at}  {subject}  {}  attempt {}", line.event, line.attempt);
+    }
+    Ok(())
+}
+
+/// Repeats a change, a page at a time, until there is nothing more to change.
+async fn change_all(
+    change: &DlqChange,
+    mut page: impl AsyncFnMut(wire::DeadLetterSelection) -> Result<tonic::Response<wire::DeadLetterChange>, tonic::Status>,
+) -> anyhow::Result<u64> {
+    let selection = wire::DeadLetterSelection {
+        job_ids: change.job.clone(),
+        reason_contains: change.reason.clone().unwrap_or_default(),
+        limit: 0,
+    };
+    let mut total = 0;
+    loop {
+        let changed = page(selection.clone()).await?.into_inner().changed;
+        if changed == 0 {
+            return Ok(total);
+        }
+        total += u64::from(changed);
+    }
+}
+
+/// A replica of the kept system; its address is in the run's directory.
+async fn connect(system: &KeptSystem) -> anyhow::Result<EngineClient<Channel>> {
+    let run = place::run(&system.run)?;
+    if !run.join("logs/kept.json").is_file() {
+        return Err(bad_input(format!(
+            "{} left nothing running; run `./just bench … --keep` first, or name another with --run",
+            run.display()
+        )));
+    }
+    let address = std::fs::read_to_string(run.join("ready/replica-1")).context("the run has no replica")?;
+    let endpoint = Endpoint::from_shared(format!("http://{}", address.trim()))?;
+    let channel = endpoint.connect().await;
+    let channel = channel.with_context(|| format!("the replica at {} does not answer; was it cleaned?", address.trim()))?;
+    Ok(EngineClient::new(channel))
+}
