@@ -2,11 +2,19 @@
 
 use std::error::Error;
 
-const FILES: [&str; 2] = ["crossover/engine/v1/engine.proto", "crossover/load/v1/work.proto"];
+const FILES: [&str; 3] = [
+    "crossover/engine/v1/engine.proto",
+    "crossover/event/v1/event.proto",
+    "crossover/load/v1/work.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
-    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    // Sorted maps: equal messages have equal bytes.
+    tonic_prost_build::configure()
+        .bytes(".")
+        .btree_map(".")
+        .compile_fds(descriptors)?;
     for file in FILES {
         println!("cargo::rerun-if-changed={file}");
     }
