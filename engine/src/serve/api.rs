@@ -15,8 +15,8 @@ use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
 
-use super::{dead_letters, starter};
 use super::wake::Wakeups;
+use super::{dead_letters, starter};
 use crate::EngineError;
 use crate::service::{Stop, stopped};
 use crate::store::{Attempt, Cancelled, ClaimKind, ClaimedJob, FailedAttempt, NewInstance, Store};
@@ -323,7 +323,10 @@ impl Engine for Api {
         replayed.map(Response::new).map_err(status)
     }
 
-    async fn discard_dead_letters(&self, request: Request<wire::DeadLetterSelection>) -> Answer<wire::DeadLetterChange> {
+    async fn discard_dead_letters(
+        &self,
+        request: Request<wire::DeadLetterSelection>,
+    ) -> Answer<wire::DeadLetterChange> {
         let discarded = dead_letters::discard(&self.store, &request.into_inner()).await;
         discarded.map(Response::new).map_err(status)
     }

@@ -16,8 +16,12 @@ pub(super) async fn list(
     request: &wire::ListDeadLettersRequest,
 ) -> Result<wire::ListDeadLettersResponse, EngineError> {
     let after = JobId(request.after_job_id);
-    let found = store.dead_letters(after, &request.reason_contains, page(request.limit)).await?;
-    Ok(wire::ListDeadLettersResponse { dead_letters: found.into_iter().map(to_wire).collect() })
+    let found = store
+        .dead_letters(after, &request.reason_contains, page(request.limit))
+        .await?;
+    Ok(wire::ListDeadLettersResponse {
+        dead_letters: found.into_iter().map(to_wire).collect(),
+    })
 }
 
 pub(super) async fn replay(
@@ -52,7 +56,9 @@ fn page(limit: u32) -> u32 {
 }
 
 fn change(changed: usize) -> wire::DeadLetterChange {
-    wire::DeadLetterChange { changed: u32::try_from(changed).unwrap_or(u32::MAX) }
+    wire::DeadLetterChange {
+        changed: u32::try_from(changed).unwrap_or(u32::MAX),
+    }
 }
 
 fn to_wire(letter: DeadLetter) -> wire::DeadLetter {

@@ -42,7 +42,8 @@ const LIST: &str = "/* dead_letters */
     FROM job
     JOIN instance ON instance.id = instance_id
     JOIN definition ON definition.id = definition_id
-    WHERE job.state = 'dead_letter' AND job.id > $1 AND position($2 IN coalesce(last_error, '')) > 0
+    WHERE job.state = 'dead_letter' AND instance.state <> 'cancelled' AND job.id > $1
+      AND position($2 IN coalesce(last_error, '')) > 0
     ORDER BY job.id LIMIT $3";
 
 const LOCK: &str = "/* dead_letters_lock */
@@ -51,6 +52,17 @@ const LOCK: &str = "/* dead_letters_lock */
         WHERE state = 'dead_letter' AND (cardinality($1::bigint[]) = 0 OR id = ANY ($1))
           AND position($2 IN coalesce(last_error, '')) > 0
         ORDER BY id LIMIT $3
+    )
+    SELECT id FROM instance WHERE id = ANY (ARRAY(SELECT instance_id FROM chosen)) ORDER BY id FOR UPDATE";
+
+// As the one above, without those of cancelled instances: nothing of them runs again.
+const REPLAY_LOCK: &str = "/* replay_lock */
+    WITH chosen AS MATERIALIZED (
+        SELECT instance_id FROM job JOIN instance ON instance.id = instance_id
+        WHERE job.state = 'dead_letter' AND instance.state <> 'cancelled'
+          AND (cardinality($1::bigint[]) = 0 OR job.id = ANY ($1))
+          AND position($2 IN coalesce(last_error, '')) > 0
+        ORDER BY job.id LIMIT $3
     )
     SELECT id FROM instance WHERE id = ANY (ARRAY(SELECT instance_id FROM chosen)) ORDER BY id FOR UPDATE";
 
@@ -63,6 +75,8 @@ const REPLAY: &str = "/* replay */
         WHERE id = ANY (ARRAY(
                 SELECT id FROM job
                 WHERE instance_id = ANY ($4) AND state = 'dead_letter'
+                  AND instance_id <> ALL (ARRAY(
+                      SELECT id FROM instance WHERE id = ANY ($4) AND state = 'cancelled'))
                   AND (cardinality($1::bigint[]) = 0 OR id = ANY ($1))
                   AND position($2 IN coalesce(last_error, '')) > 0
                 ORDER BY id LIMIT $3))
@@ -99,7 +113,7 @@ const DISCARD: &str = "/* discard */
     )
     SELECT job_type FROM discarded";
 
-pub(super) const STATEMENTS: [&str; 4] = [LIST, LOCK, REPLAY, DISCARD];
+pub(super) const STATEMENTS: [&str; 5] = [LIST, LOCK, REPLAY_LOCK, REPLAY, DISCARD];
 
 impl Store {
     /// Lists dead letters after a job, oldest first.
@@ -132,12 +146,12 @@ impl Store {
             .collect()
     }
 
-    /// Brings up to `limit` dead letters back; returns how many, and the job types that are ready again.
+    /// Brings up to `limit` dead letters of instances that are not cancelled back; returns how many, and the job types that are ready again.
     ///
     /// # Errors
     /// If the database does not answer: asking again is harmless.
     pub async fn replay(&self, selection: &Selection, limit: u32) -> Result<(usize, HashSet<String>), EngineError> {
-        let rows = self.change(REPLAY, selection, limit).await?;
+        let rows = self.change(REPLAY_LOCK, REPLAY, selection, limit).await?;
         let types = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         Ok((rows.len(), types))
     }
@@ -147,24 +161,28 @@ impl Store {
     /// # Errors
     /// If the database does not answer: asking again is harmless.
     pub async fn discard(&self, selection: &Selection, limit: u32) -> Result<usize, EngineError> {
-        Ok(self.change(DISCARD, selection, limit).await?.len())
+        Ok(self.change(LOCK, DISCARD, selection, limit).await?.len())
     }
 
     async fn change(
         &self,
+        lock: &'static str,
         statement: &'static str,
         selection: &Selection,
         limit: u32,
     ) -> Result<Vec<sqlx::postgres::PgRow>, EngineError> {
         let jobs: Vec<i64> = selection.jobs.iter().map(|job| job.0).collect();
         let mut transaction = self.pool.begin().await?;
-        let locked = sqlx::query(LOCK)
+        let locked = sqlx::query(lock)
             .bind(&jobs)
             .bind(&selection.reason_contains)
             .bind(i64::from(limit))
             .fetch_all(&mut *transaction)
             .await?;
-        let instances = locked.iter().map(|row| row.try_get(0)).collect::<Result<Vec<uuid::Uuid>, _>>()?;
+        let instances = locked
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<Vec<uuid::Uuid>, _>>()?;
         let changed = sqlx::query(statement)
             .bind(&jobs)
             .bind(&selection.reason_contains)

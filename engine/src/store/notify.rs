@@ -13,6 +13,10 @@ pub(super) const STATEMENTS: [&str; 1] = [NOTIFY];
 
 /// Sends one notification.
 pub(crate) async fn notify(connection: &mut PgConnection, payload: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(NOTIFY).bind(CHANNEL).bind(payload).execute(connection).await?;
+    sqlx::query(NOTIFY)
+        .bind(CHANNEL)
+        .bind(payload)
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Every statement of the engine by its tag: for a test that prepares each, and for references driven without the engine.
 
-use super::{cancel, claim, complete, dead_letters, definitions, fail, inspect, lease, notify, outcome, schedule, start};
+use super::{
+    cancel, claim, complete, dead_letters, definitions, fail, inspect, lease, notify, outcome, schedule, start,
+};
 
 /// (tag, text) of each statement.
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -43,7 +43,9 @@ pub fn scenario(name: &str) -> anyhow::Result<PathBuf> {
 pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
     let root = root()?;
     let candidates = [run.to_owned(), root.join(run), root.join("reports/runs").join(run)];
-    let found = candidates.into_iter().find(|path| path.join("run.json").is_file() || path.join(SWEEP_FILE).is_file());
+    let found = candidates
+        .into_iter()
+        .find(|path| path.join("run.json").is_file() || path.join(SWEEP_FILE).is_file());
     found.ok_or_else(|| {
         let runs = std::fs::read_dir(root.join("reports/runs")).into_iter().flatten();
         let mut names: Vec<String> = runs

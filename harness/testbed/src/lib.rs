@@ -18,7 +18,6 @@
 //!
 //! Must not know scenarios, plans or verdicts, nor print: callers in `cli` do.
 
-
 pub mod disk;
 pub mod doctor;
 pub mod error;

@@ -54,7 +54,14 @@ async fn list(selection: &DlqSelection) -> anyhow::Result<()> {
         after_job_id = last.job_id;
         for letter in page {
             if shown < LINES_MAX {
-                let wire::DeadLetter { job_id, job_type, attempt, definition, reason, .. } = &letter;
+                let wire::DeadLetter {
+                    job_id,
+                    job_type,
+                    attempt,
+                    definition,
+                    reason,
+                    ..
+                } = &letter;
                 println!("job {job_id}  {definition}/{job_type}  attempt {attempt}  {reason}");
                 shown += 1;
             }
@@ -81,18 +88,37 @@ async fn show(job: i64, system: &KeptSystem) -> anyhow::Result<()> {
     };
     let found = engine.list_dead_letters(request).await?.into_inner().dead_letters;
     let letter = found.into_iter().find(|letter| letter.job_id == job);
-    let letter = letter.ok_or_else(|| bad_input(format!("job {job} is no dead letter; `dlq list` shows those there are")))?;
+    let letter =
+        letter.ok_or_else(|| bad_input(format!("job {job} is no dead letter; `dlq list` shows those there are")))?;
     let id = InstanceId::from_wire(&letter.instance_id).context("an instance id is not 16 bytes")?;
-    let request = wire::InspectRequest { instance_id: letter.instance_id };
+    let request = wire::InspectRequest {
+        instance_id: letter.instance_id,
+    };
     let instance = engine.inspect(request).await?.into_inner();
-    println!("instance {id} of {} version {}: {}", instance.definition, instance.definition_version, instance.state);
+    println!(
+        "instance {id} of {} version {}: {}",
+        instance.definition, instance.definition_version, instance.state
+    );
     for each in &instance.jobs {
-        let wire::JobStatus { job_id, job_type, step, ordinal, state, attempt, last_error, .. } = each;
+        let wire::JobStatus {
+            job_id,
+            job_type,
+            step,
+            ordinal,
+            state,
+            attempt,
+            last_error,
+            ..
+        } = each;
         println!("  job {job_id}  {job_type}  step {step}.{ordinal}  {state}, attempt {attempt}  {last_error}");
     }
     for line in &instance.audit {
         let at = jiff::Timestamp::from_microsecond(line.at_unix_us).map_or_else(|_| String::new(), |at| at.to_string());
-        let subject = if line.job_id == 0 { "instance".to_owned() } else { format!("job {}", line.job_id) };
+        let subject = if line.job_id == 0 {
+            "instance".to_owned()
+        } else {
+            format!("job {}", line.job_id)
+        };
         println!("  {at}  {subject}  {}  attempt {}", line.event, line.attempt);
     }
     Ok(())
@@ -130,6 +156,7 @@ async fn connect(system: &KeptSystem) -> anyhow::Result<EngineClient<Channel>> {
     let address = std::fs::read_to_string(run.join("ready/replica-1")).context("the run has no replica")?;
     let endpoint = Endpoint::from_shared(format!("http://{}", address.trim()))?;
     let channel = endpoint.connect().await;
-    let channel = channel.with_context(|| format!("the replica at {} does not answer; was it cleaned?", address.trim()))?;
+    let channel =
+        channel.with_context(|| format!("the replica at {} does not answer; was it cleaned?", address.trim()))?;
     Ok(EngineClient::new(channel))
 }

@@ -28,7 +28,10 @@ pub fn points(path: &Path, scenario: &Scenario, overrides: &[String]) -> anyhow:
         Ok((point, scenario))
     };
     let mut document = scenario.document.clone();
-    let fixed: Vec<&str> = overrides.iter().filter_map(|each| Some(each.split_once('=')?.0.trim())).collect();
+    let fixed: Vec<&str> = overrides
+        .iter()
+        .filter_map(|each| Some(each.split_once('=')?.0.trim()))
+        .collect();
     document.sweep.retain(|sweep| !fixed.contains(&sweep.key.as_str()));
     document.points().into_iter().map(with).collect()
 }

@@ -21,7 +21,9 @@ pub fn judge(document: &Document, result: &RunResult) -> Vec<Claim> {
 
 fn applies(hypothesis: &Hypothesis, settings: &Value) -> bool {
     let conditions = hypothesis.when.iter().flat_map(|when| when.split(','));
-    conditions.filter_map(|each| each.split_once('=')).all(|(key, value)| holds(settings, key, value))
+    conditions
+        .filter_map(|each| each.split_once('='))
+        .all(|(key, value)| holds(settings, key, value))
 }
 
 fn holds(settings: &Value, key: &str, value: &str) -> bool {

@@ -76,7 +76,11 @@ fn build(
     let end = meta.end_ns.map_or_else(|| ledger.end(), MonotonicNs);
     let warm = origin.plus(warmup(scenario));
     // A backlog has no load: its work ends with the drain.
-    let busy_until = if scenario.plan.arrivals.is_empty() { end } else { load_end.max(warm) };
+    let busy_until = if scenario.plan.arrivals.is_empty() {
+        end
+    } else {
+        load_end.max(warm)
+    };
 
     let mut series = measures.series.clone();
     samples::fill_series(&mut series, samples, origin);

@@ -72,7 +72,8 @@ impl Parts {
             args.push("--notify".to_owned());
         }
         let of_replica = |number: u32| (format!("replica-{number}"), args.clone());
-        self.start_all((1..=document.topology.replicas).map(of_replica).collect()).await
+        self.start_all((1..=document.topology.replicas).map(of_replica).collect())
+            .await
     }
 
     /// Starts the workers, each knowing all replicas; answers the slowest start.
@@ -100,10 +101,13 @@ impl Parts {
             let mut addresses = addresses.clone();
             let first = (number as usize - 1) % addresses.len().max(1);
             addresses.rotate_left(first);
-            let flags = addresses.into_iter().flat_map(|address| ["--engine".to_owned(), address]);
+            let flags = addresses
+                .into_iter()
+                .flat_map(|address| ["--engine".to_owned(), address]);
             (format!("worker-{number}"), args.iter().cloned().chain(flags).collect())
         };
-        self.start_all((1..=document.topology.workers).map(of_worker).collect()).await
+        self.start_all((1..=document.topology.workers).map(of_worker).collect())
+            .await
     }
 
     /// Addresses of the replicas, as `http://host:port`.

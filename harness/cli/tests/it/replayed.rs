@@ -23,8 +23,15 @@ const CHECKS: [&str; 2] = ["audit-replayed-equals-tables", "no-double-effect"];
 /// Fails unless tables and audit log tell the same story, with no effect twice.
 pub async fn assert_tables_equal_audit(pool: &PgPool) {
     let snapshot = read(pool).await;
-    let workload = Workload { definitions: Vec::new() };
-    let plan = Plan { seed: 0, phases: Vec::new(), arrivals: Vec::new(), prefill: Vec::new() };
+    let workload = Workload {
+        definitions: Vec::new(),
+    };
+    let plan = Plan {
+        seed: 0,
+        phases: Vec::new(),
+        arrivals: Vec::new(),
+        prefill: Vec::new(),
+    };
     let ledger = Ledger::build(RunEvidence {
         history: &[],
         snapshot: &snapshot,
@@ -33,12 +40,25 @@ pub async fn assert_tables_equal_audit(pool: &PgPool) {
         mode: Mode::Polling,
         origin: MonotonicNs(0),
     });
-    let judgement = judge(&ledger, &Measures::of(&ledger), Rules { order_enforced: false, drained: false });
+    let judgement = judge(
+        &ledger,
+        &Measures::of(&ledger),
+        Rules {
+            order_enforced: false,
+            drained: false,
+        },
+    );
     let names: Vec<&str> = judgement.checks.iter().map(|check| check.name.as_str()).collect();
     for name in CHECKS {
         let check = judgement.checks.iter().find(|check| check.name == name);
         let check = check.unwrap_or_else(|| panic!("no check {name} in {names:?}"));
-        assert!(check.verdict != Verdict::Fail, "{}: {}\n{}", check.name, check.detail, check.story.join("\n"));
+        assert!(
+            check.verdict != Verdict::Fail,
+            "{}: {}\n{}",
+            check.name,
+            check.detail,
+            check.story.join("\n")
+        );
     }
 }
 
@@ -46,16 +66,22 @@ async fn read(pool: &PgPool) -> Snapshot {
     // One snapshot for all tables, though replicas may still be at work.
     let mut transaction = pool.begin().await.unwrap();
     let mut rows = async |query: &str| {
-        sqlx::query(AssertSqlSafe(query.to_owned())).fetch_all(&mut *transaction).await.unwrap()
+        sqlx::query(AssertSqlSafe(query.to_owned()))
+            .fetch_all(&mut *transaction)
+            .await
+            .unwrap()
     };
     rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await;
     let mut types = HashMap::new();
     Snapshot {
-        definitions: map(&rows("SELECT id, name, step_widths FROM definition ORDER BY id").await, |row| DefinitionRow {
-            id: row.get(0),
-            name: row.get(1),
-            step_widths: row.get::<Vec<i32>, _>(2).into_iter().map(i32::unsigned_abs).collect(),
-        }),
+        definitions: map(
+            &rows("SELECT id, name, step_widths FROM definition ORDER BY id").await,
+            |row| DefinitionRow {
+                id: row.get(0),
+                name: row.get(1),
+                step_widths: row.get::<Vec<i32>, _>(2).into_iter().map(i32::unsigned_abs).collect(),
+            },
+        ),
         instances: map(
             &rows("SELECT id, definition_id, state::text, step, remaining FROM instance ORDER BY id").await,
             |row| InstanceRow {
@@ -81,12 +107,15 @@ async fn read(pool: &PgPool) -> Snapshot {
                 attempt: row.get::<i16, _>(6).unsigned_abs(),
             },
         ),
-        audit: map(&rows("SELECT instance_id, job_id, attempt, event::text FROM audit ORDER BY id").await, |row| AuditRow {
-            instance: InstanceId(row.get(0)),
-            job: row.get::<Option<i64>, _>(1).map(JobId),
-            attempt: row.get::<i16, _>(2).unsigned_abs(),
-            event: name(row.get(3)),
-        }),
+        audit: map(
+            &rows("SELECT instance_id, job_id, attempt, event::text FROM audit ORDER BY id").await,
+            |row| AuditRow {
+                instance: InstanceId(row.get(0)),
+                job: row.get::<Option<i64>, _>(1).map(JobId),
+                attempt: row.get::<i16, _>(2).unsigned_abs(),
+                event: name(row.get(3)),
+            },
+        ),
     }
 }
 

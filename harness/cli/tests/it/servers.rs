@@ -49,22 +49,38 @@ impl Servers {
         let run = format!("it-{}-{}", std::process::id(), now.as_millis());
         let directory = OwnedDirectory::create(&std::env::temp_dir(), &run, "servers").unwrap();
         let directory = directory.path().to_path_buf();
-        let supervisor = Supervisor::start_with(Path::new(CROSSOVER), &["supervise"], &directory).await.unwrap();
+        let supervisor = Supervisor::start_with(Path::new(CROSSOVER), &["supervise"], &directory)
+            .await
+            .unwrap();
         supervisor.remove_at_end(&directory).await.unwrap();
-        let options = PostgresOptions { disk_needed_bytes: 1 << 30, ..PostgresOptions::new(&run) };
+        let options = PostgresOptions {
+            disk_needed_bytes: 1 << 30,
+            ..PostgresOptions::new(&run)
+        };
         let postgres = LocalPostgres::start(&supervisor, &options).await.unwrap();
-        let servers = Self { supervisor, postgres, directory };
+        let servers = Self {
+            supervisor,
+            postgres,
+            directory,
+        };
         servers.run_sql(&format!("CREATE DATABASE {TEMPLATE}")).await;
-        migrate(&engine_url(&servers.postgres.url().with_database(TEMPLATE))).await.unwrap();
+        migrate(&engine_url(&servers.postgres.url().with_database(TEMPLATE)))
+            .await
+            .unwrap();
         servers
     }
 
     /// A database with the engine's schema that nobody else uses.
     pub async fn database(&self) -> Database {
         let name = format!("test_{}", unique());
-        self.run_sql(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+        self.run_sql(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+            .await;
         let url = self.postgres.url().with_database(&name);
-        let pool = PgPoolOptions::new().max_connections(2).connect(&url.reveal()).await.unwrap();
+        let pool = PgPoolOptions::new()
+            .max_connections(2)
+            .connect(&url.reveal())
+            .await
+            .unwrap();
         Database { name, url, pool }
     }
 
@@ -91,15 +107,26 @@ impl Servers {
             if let Ok(address) = std::fs::read_to_string(&ready) {
                 return address;
             }
-            assert!(self.supervisor.is_alive(name), "{name} ended before it was ready:\n{}", said());
-            assert!(begun.elapsed() < READY_WITHIN, "{name} was not ready in time:\n{}", said());
+            assert!(
+                self.supervisor.is_alive(name),
+                "{name} ended before it was ready:\n{}",
+                said()
+            );
+            assert!(
+                begun.elapsed() < READY_WITHIN,
+                "{name} was not ready in time:\n{}",
+                said()
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
     async fn run_sql(&self, statement: &str) {
         let mut connection = PgConnection::connect(&self.postgres.url().reveal()).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
         connection.close().await.unwrap();
     }
 }
@@ -126,7 +153,11 @@ impl Database {
 
     /// Runs a statement; answers the rows that it changed.
     pub async fn execute(&self, statement: &'static str) -> u64 {
-        sqlx::query(statement).execute(&self.pool).await.unwrap().rows_affected()
+        sqlx::query(statement)
+            .execute(&self.pool)
+            .await
+            .unwrap()
+            .rows_affected()
     }
 }
 

@@ -121,11 +121,7 @@ impl JobReplay {
         use JobState as S;
         let before = (self.state, self.attempt);
         let (allowed, state, next_attempt) = match event {
-            E::JobQueued => (
-                matches!(self.state, None | Some(S::Scheduled)),
-                S::Queued,
-                attempt,
-            ),
+            E::JobQueued => (matches!(self.state, None | Some(S::Scheduled)), S::Queued, attempt),
             E::JobScheduled => (self.state.is_none(), S::Scheduled, attempt),
             E::JobClaimed => (self.state == Some(S::Queued), S::Running, attempt),
             E::JobCompleted => (self.state == Some(S::Running), S::Completed, attempt),

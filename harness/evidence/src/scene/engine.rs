@@ -245,7 +245,12 @@ impl Scene {
     pub(crate) fn bring_back(&mut self, job: usize) {
         let JobRow { instance, attempt, .. } = self.snapshot.jobs[job];
         self.move_job(job, JobState::Queued, attempt + 1, AuditEvent::JobReplayed, attempt + 1);
-        let place = self.snapshot.instances.iter().position(|row| row.id == instance).unwrap();
+        let place = self
+            .snapshot
+            .instances
+            .iter()
+            .position(|row| row.id == instance)
+            .unwrap();
         self.snapshot.instances[place].state = InstanceState::Running;
         self.audit_instance(instance, AuditEvent::InstanceResumed);
     }

@@ -18,7 +18,10 @@ pub async fn the_audit_log_takes_no_change(system: &System) {
         ("TRUNCATE", "TRUNCATE audit"),
     ];
     for (operation, statement) in attempts {
-        let error = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&system.database.pool).await.unwrap_err();
+        let error = sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&system.database.pool)
+            .await
+            .unwrap_err();
         let expected = format!("the audit log is append-only: {operation} refused");
         assert!(error.to_string().contains(&expected), "{statement}: {error}");
     }
@@ -26,7 +29,9 @@ pub async fn the_audit_log_takes_no_change(system: &System) {
 }
 
 pub async fn an_inspection_shows_jobs_and_audit_trail(system: &System) {
-    system.register(&flow("two", [vec![job("first"), job("beside")], vec![job("second")]])).await;
+    system
+        .register(&flow("two", [vec![job("first"), job("beside")], vec![job("second")]]))
+        .await;
     let id = system.start_one("two").await;
     let first = system.take_one("first").await;
     let view = system.inspect(id).await;
@@ -35,13 +40,34 @@ pub async fn an_inspection_shows_jobs_and_audit_trail(system: &System) {
     let jobs: Vec<_> = view
         .jobs
         .iter()
-        .map(|job| (job.job_type.as_str(), job.step, job.ordinal, job.state.as_str(), job.attempt, job.worker.as_str()))
+        .map(|job| {
+            (
+                job.job_type.as_str(),
+                job.step,
+                job.ordinal,
+                job.state.as_str(),
+                job.attempt,
+                job.worker.as_str(),
+            )
+        })
         .collect();
-    assert_eq!(jobs, [("first", 0, 0, "running", 1, "test"), ("beside", 0, 1, "queued", 1, "")]);
+    assert_eq!(
+        jobs,
+        [("first", 0, 0, "running", 1, "test"), ("beside", 0, 1, "queued", 1, "")]
+    );
     assert_eq!(view.jobs[0].job_id, first.job_id);
-    let events: Vec<_> = view.audit.iter().map(|entry| (entry.event.as_str(), entry.job_id, entry.attempt)).collect();
+    let events: Vec<_> = view
+        .audit
+        .iter()
+        .map(|entry| (entry.event.as_str(), entry.job_id, entry.attempt))
+        .collect();
     let (first, beside) = (view.jobs[0].job_id, view.jobs[1].job_id);
-    let expected = [("instance_started", 0, 0), ("job_queued", first, 1), ("job_queued", beside, 1), ("job_claimed", first, 1)];
+    let expected = [
+        ("instance_started", 0, 0),
+        ("job_queued", first, 1),
+        ("job_queued", beside, 1),
+        ("job_claimed", first, 1),
+    ];
     assert_eq!(events, expected);
     let times: Vec<i64> = view.audit.iter().map(|entry| entry.at_unix_us).collect();
     assert!(times.is_sorted() && times[0] > 1_700_000_000_000_000, "{times:?}");

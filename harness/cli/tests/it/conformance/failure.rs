@@ -13,19 +13,31 @@ fn retried(retry: RetryPolicy) -> JobSpec {
 }
 
 fn waits(initial: Duration, multiplier: f64, max: Duration, jitter: f64) -> RetryPolicy {
-    RetryPolicy { max_attempts: 10, initial_backoff: initial, multiplier, max_backoff: max, jitter }
+    RetryPolicy {
+        max_attempts: 10,
+        initial_backoff: initial,
+        multiplier,
+        max_backoff: max,
+        jitter,
+    }
 }
 
 /// Time until the only scheduled job is due, from the moment at which it was scheduled (hours).
 async fn backoff_hours(system: &System) -> f64 {
     let query = "SELECT (extract(epoch FROM run_at - (SELECT at FROM audit ORDER BY id DESC LIMIT 1)) / 3600)::float8
                  FROM job WHERE state = 'scheduled'";
-    sqlx::query(query).fetch_one(&system.database.pool).await.unwrap().get(0)
+    sqlx::query(query)
+        .fetch_one(&system.database.pool)
+        .await
+        .unwrap()
+        .get(0)
 }
 
 pub async fn a_transient_failure_is_retried_after_a_backoff(system: &System) {
     let backoff = Duration::from_millis(300);
-    system.register(&flow("one", [vec![retried(waits(backoff, 2.0, backoff, 0.0))]])).await;
+    system
+        .register(&flow("one", [vec![retried(waits(backoff, 2.0, backoff, 0.0))]]))
+        .await;
     let id = system.start_one("one").await;
     let first = system.take_one("work").await;
     let failed = Instant::now();
@@ -51,7 +63,9 @@ pub async fn a_transient_failure_is_retried_after_a_backoff(system: &System) {
 
 pub async fn the_backoff_grows_by_its_factor_up_to_its_bound(system: &System) {
     let hours = Duration::from_hours;
-    system.register(&flow("one", [vec![retried(waits(hours(1), 2.0, hours(6), 0.0))]])).await;
+    system
+        .register(&flow("one", [vec![retried(waits(hours(1), 2.0, hours(6), 0.0))]]))
+        .await;
     system.start_one("one").await;
     for expected in [1.0, 2.0, 4.0, 6.0, 6.0] {
         system.fail(&system.take_one("work").await, false).await;
@@ -63,7 +77,9 @@ pub async fn the_backoff_grows_by_its_factor_up_to_its_bound(system: &System) {
 
 pub async fn jitter_shortens_the_backoff_by_no_more_than_its_share(system: &System) {
     let hour = Duration::from_hours(1);
-    system.register(&flow("one", [vec![retried(waits(hour, 1.0, hour, 0.5))]])).await;
+    system
+        .register(&flow("one", [vec![retried(waits(hour, 1.0, hour, 0.5))]]))
+        .await;
     system.start_many("one", 50).await;
     for job in system.take("work", 50).await {
         system.fail(&job, false).await;
@@ -73,12 +89,21 @@ pub async fn jitter_shortens_the_backoff_by_no_more_than_its_share(system: &Syst
                  FROM job JOIN audit ON audit.job_id = job.id AND event = 'job_retried'";
     let row = sqlx::query(query).fetch_one(&system.database.pool).await.unwrap();
     let (least, most): (f64, f64) = (row.get(0), row.get(1));
-    assert!((0.5..0.65).contains(&least) && (0.85..=1.0).contains(&most), "{least} h to {most} h");
+    assert!(
+        (0.5..0.65).contains(&least) && (0.85..=1.0).contains(&most),
+        "{least} h to {most} h"
+    );
 }
 
 pub async fn a_failure_of_the_last_attempt_is_a_dead_letter(system: &System) {
-    let retry = RetryPolicy { max_attempts: 2, initial_backoff: Duration::ZERO, ..RetryPolicy::default() };
-    system.register(&flow("one", [vec![retried(retry)], vec![job("after")]])).await;
+    let retry = RetryPolicy {
+        max_attempts: 2,
+        initial_backoff: Duration::ZERO,
+        ..RetryPolicy::default()
+    };
+    system
+        .register(&flow("one", [vec![retried(retry)], vec![job("after")]]))
+        .await;
     let id = system.start_one("one").await;
     for _ in 0..2 {
         assert_eq!(system.fail(&system.take_one("work").await, false).await, Outcome::Done);
@@ -102,22 +127,41 @@ pub async fn a_permanent_failure_is_a_dead_letter_at_once(system: &System) {
     system.register(&flow("one", [vec![job("work")]])).await;
     let id = system.start_one("one").await;
     assert_eq!(system.fail(&system.take_one("work").await, true).await, Outcome::Done);
-    let expected = ["instance_started", "job_queued 1@1", "job_claimed 1@1", "job_dead_lettered 1@1", "instance_failed"];
+    let expected = [
+        "instance_started",
+        "job_queued 1@1",
+        "job_claimed 1@1",
+        "job_dead_lettered 1@1",
+        "instance_failed",
+    ];
     assert_eq!(system.trail(id).await, expected);
     let view = system.inspect(id).await;
-    assert_eq!((view.state.as_str(), view.jobs[0].state.as_str()), ("failed", "dead_letter"));
+    assert_eq!(
+        (view.state.as_str(), view.jobs[0].state.as_str()),
+        ("failed", "dead_letter")
+    );
     assert_eq!(view.jobs[0].last_error, "as the test wants it");
 }
 
 pub async fn siblings_of_a_dead_letter_still_complete(system: &System) {
-    let parallel = vec![JobSpec { count: 3, ..job("work") }];
+    let parallel = vec![JobSpec {
+        count: 3,
+        ..job("work")
+    }];
     system.register(&flow("three", [parallel, vec![job("after")]])).await;
     let id = system.start_one("three").await;
     let jobs = system.take("work", 3).await;
     system.fail(&jobs[1], true).await;
-    assert_eq!(system.complete(&[jobs[0].clone(), jobs[2].clone()]).await, [Outcome::Done, Outcome::Done]);
+    assert_eq!(
+        system.complete(&[jobs[0].clone(), jobs[2].clone()]).await,
+        [Outcome::Done, Outcome::Done]
+    );
     let states: Vec<String> = system.jobs(id).await.into_iter().map(|(state, _)| state).collect();
-    assert_eq!(states, ["completed", "dead_letter", "completed"], "and no job of the next step");
+    assert_eq!(
+        states,
+        ["completed", "dead_letter", "completed"],
+        "and no job of the next step"
+    );
     assert_eq!(system.state(id).await, "failed");
 }
 
@@ -144,6 +188,12 @@ pub async fn a_reason_of_any_text_is_kept(system: &System) {
     };
     let outcomes = fail(&system.client(), jobs.iter().zip(&reasons).map(failure).collect()).await;
     assert_eq!(outcomes, [Outcome::Done, Outcome::Done]);
-    assert_eq!(system.inspect(ids[0]).await.jobs[0].last_error, "quote ' backslash \\ nul  snowman ☃");
-    assert!(reasons[1].starts_with(&system.inspect(ids[1]).await.jobs[0].last_error), "the beginning of it");
+    assert_eq!(
+        system.inspect(ids[0]).await.jobs[0].last_error,
+        "quote ' backslash \\ nul  snowman ☃"
+    );
+    assert!(
+        reasons[1].starts_with(&system.inspect(ids[1]).await.jobs[0].last_error),
+        "the beginning of it"
+    );
 }

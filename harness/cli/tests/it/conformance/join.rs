@@ -11,7 +11,9 @@ const INSTANCES: usize = 10_000;
 const BATCH: usize = 100;
 
 pub async fn the_last_two_completions_of_a_step_at_once_never_lose_the_join(system: &System) {
-    system.register(&flow("join", [vec![job("left"), job("right")], vec![job("after")]])).await;
+    system
+        .register(&flow("join", [vec![job("left"), job("right")], vec![job("after")]]))
+        .await;
     let replicas = [system.client(), client_of(&system.add_replica().await)];
     system.start_many("join", INSTANCES).await;
     let left = system.take_from(&replicas[0], "left", INSTANCES, LONG_LEASE_MS).await;
@@ -24,7 +26,10 @@ pub async fn the_last_two_completions_of_a_step_at_once_never_lose_the_join(syst
     let created = system.database.number("SELECT count(*) FROM job WHERE step = 1").await;
     assert_eq!(usize::try_from(created).unwrap(), INSTANCES, "one job after each join");
     let waiting = "SELECT count(*) FROM instance WHERE step = 1 AND remaining = 1 AND state = 'running'";
-    assert_eq!(usize::try_from(system.database.number(waiting).await).unwrap(), INSTANCES);
+    assert_eq!(
+        usize::try_from(system.database.number(waiting).await).unwrap(),
+        INSTANCES
+    );
 }
 
 async fn complete_all(client: &Client, jobs: &[JobRef]) {

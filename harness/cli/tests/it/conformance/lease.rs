@@ -14,7 +14,11 @@ pub async fn a_lease_that_runs_out_brings_the_job_back_with_the_next_attempt(sys
     let first = system.take_from(&system.client(), "work", 1, 1).await.remove(0);
     let second = system.take_one("work").await;
     assert_eq!((second.job_id, second.attempt), (first.job_id, 2));
-    assert!(system.inspect(id).await.jobs[0].last_error.contains("the lease of test ran out"));
+    assert!(
+        system.inspect(id).await.jobs[0]
+            .last_error
+            .contains("the lease of test ran out")
+    );
     system.complete_one(&second).await;
     let expected = [
         "instance_started",
@@ -29,12 +33,26 @@ pub async fn a_lease_that_runs_out_brings_the_job_back_with_the_next_attempt(sys
 }
 
 pub async fn a_lease_that_runs_out_on_the_last_attempt_is_a_dead_letter(system: &System) {
-    let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
-    system.register(&flow("one", [vec![JobSpec { retry, ..job("work") }]])).await;
+    let retry = RetryPolicy {
+        max_attempts: 1,
+        ..RetryPolicy::default()
+    };
+    system
+        .register(&flow("one", [vec![JobSpec { retry, ..job("work") }]]))
+        .await;
     let id = system.start_one("one").await;
     system.take_from(&system.client(), "work", 1, 1).await;
-    wait_until("the instance failed", SOON, || async { system.state(id).await == "failed" }).await;
-    let expected = ["instance_started", "job_queued 1@1", "job_claimed 1@1", "job_dead_lettered 1@1", "instance_failed"];
+    wait_until("the instance failed", SOON, || async {
+        system.state(id).await == "failed"
+    })
+    .await;
+    let expected = [
+        "instance_started",
+        "job_queued 1@1",
+        "job_claimed 1@1",
+        "job_dead_lettered 1@1",
+        "instance_failed",
+    ];
     assert_eq!(system.trail(id).await, expected);
 }
 
@@ -59,7 +77,10 @@ pub async fn a_lost_lease_can_not_be_extended(system: &System) {
     assert_eq!(system.extend(&lost, LONG_LEASE_MS).await, [Outcome::StaleAttempt]);
     assert_eq!(system.extend(&current, LONG_LEASE_MS).await, [Outcome::Done]);
     system.complete(&current).await;
-    assert_eq!(system.extend(&current, LONG_LEASE_MS).await, [Outcome::AlreadyCompleted]);
+    assert_eq!(
+        system.extend(&current, LONG_LEASE_MS).await,
+        [Outcome::AlreadyCompleted]
+    );
 }
 
 pub async fn a_released_job_comes_back_on_the_same_attempt(system: &System) {
@@ -67,9 +88,19 @@ pub async fn a_released_job_comes_back_on_the_same_attempt(system: &System) {
     let id = system.start_one("one").await;
     let taken = system.take("work", 1).await;
     assert_eq!(system.release(&taken).await, [Outcome::Done]);
-    assert_eq!(system.release(&taken).await, [Outcome::StaleAttempt], "there is no lease to give back");
+    assert_eq!(
+        system.release(&taken).await,
+        [Outcome::StaleAttempt],
+        "there is no lease to give back"
+    );
     let again = system.take("work", 1).await;
     assert_eq!(again, taken);
-    let expected = ["instance_started", "job_queued 1@1", "job_claimed 1@1", "job_released 1@1", "job_claimed 1@1"];
+    let expected = [
+        "instance_started",
+        "job_queued 1@1",
+        "job_claimed 1@1",
+        "job_released 1@1",
+        "job_claimed 1@1",
+    ];
     assert_eq!(system.trail(id).await, expected);
 }

@@ -103,6 +103,7 @@ every_mode! {
         an_instance_resumes_with_its_last_dead_letter
         a_repeated_replay_brings_nothing_back_twice
         a_discarded_dead_letter_is_final
+        a_dead_letter_of_a_cancelled_instance_is_not_replayed
         a_mass_failure_is_replayed_after_the_handler_is_fixed
     }
     lease {

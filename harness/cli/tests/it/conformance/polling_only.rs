@@ -19,17 +19,25 @@ const WOKEN_WITHIN: Duration = Duration::from_secs(3);
 /// Starts a long poll and returns once it waits: its first look has found nothing.
 async fn waiting_poll(part: &Part, job_type: &str) -> tokio::task::JoinHandle<Result<Vec<wire::Job>, tonic::Status>> {
     let mut client: Client = client_of(part);
-    let request = wire::PollRequest { wait_ms: WAIT_MS, ..asking(job_type) };
+    let request = wire::PollRequest {
+        wait_ms: WAIT_MS,
+        ..asking(job_type)
+    };
     let task = tokio::spawn(async move { Ok(client.poll(request).await?.into_inner().jobs) });
     let looks = || async {
-        value_of(&metrics_of(part).await, r#"engine_statement_seconds_count{statement="claim"}"#) >= 1.0
+        value_of(
+            &metrics_of(part).await,
+            r#"engine_statement_seconds_count{statement="claim"}"#,
+        ) >= 1.0
     };
     wait_until("the poll has looked once", SOON, looks).await;
     task
 }
 
 pub async fn a_long_poll_wakes_for_a_job_that_another_replica_made_ready(system: &System) {
-    system.register(&flow("two", [vec![job("first")], vec![job("second")]])).await;
+    system
+        .register(&flow("two", [vec![job("first")], vec![job("second")]]))
+        .await;
     let other = system.add_replica().await;
     let waiting = waiting_poll(&other, "second").await;
     let id = system.start_one("two").await;
@@ -45,7 +53,10 @@ pub async fn a_long_poll_wakes_for_a_job_that_is_due(system: &System) {
     system.register(&flow("one", [vec![job("work")]])).await;
     let other = system.add_replica().await;
     let waiting = waiting_poll(&other, "work").await;
-    let item = wire::StartItem { delay_ms: 200, ..start_item(crossover_proto::InstanceId::new(), "one") };
+    let item = wire::StartItem {
+        delay_ms: 200,
+        ..start_item(crossover_proto::InstanceId::new(), "one")
+    };
     let begun = Instant::now();
     start(&system.client(), vec![item]).await;
     assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
@@ -56,7 +67,14 @@ pub async fn a_claim_takes_the_oldest_first(system: &System) {
     system.register(&flow("one", [vec![job("work")]])).await;
     system.start_many("one", 50).await;
     let claim = async |max_jobs| {
-        let jobs = poll(&system.client(), wire::PollRequest { max_jobs, ..asking("work") }).await;
+        let jobs = poll(
+            &system.client(),
+            wire::PollRequest {
+                max_jobs,
+                ..asking("work")
+            },
+        )
+        .await;
         jobs.into_iter().map(|job| job.job.unwrap()).collect::<Vec<_>>()
     };
     let mut jobs = claim(20).await;
@@ -71,8 +89,18 @@ pub async fn a_claim_takes_the_oldest_first(system: &System) {
 pub async fn a_claim_takes_its_own_type_only(system: &System) {
     system.register(&flow("two", [vec![job("this"), job("that")]])).await;
     system.start_many("two", 5).await;
-    let jobs = poll(&system.client(), wire::PollRequest { max_jobs: 100, ..asking("that") }).await;
-    assert!(jobs.len() == 5 && jobs.iter().all(|job| job.job_type == "that" && job.ordinal == 1), "{jobs:?}");
+    let jobs = poll(
+        &system.client(),
+        wire::PollRequest {
+            max_jobs: 100,
+            ..asking("that")
+        },
+    )
+    .await;
+    assert!(
+        jobs.len() == 5 && jobs.iter().all(|job| job.job_type == "that" && job.ordinal == 1),
+        "{jobs:?}"
+    );
     system.assert_nothing_ready("that").await;
     system.assert_nothing_ready("no such type").await;
 }
@@ -81,7 +109,12 @@ pub async fn a_stopping_replica_lets_go_of_long_polls(system: &System) {
     let other = system.add_replica().await;
     let waiting = waiting_poll(&other, "work").await;
     let begun = Instant::now();
-    system.servers.supervisor.signal(&other.name, Signal::Term).await.unwrap();
+    system
+        .servers
+        .supervisor
+        .signal(&other.name, Signal::Term)
+        .await
+        .unwrap();
     let status = waiting.await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     system.servers.supervisor.wait_exit(&other.name, SOON).await.unwrap();

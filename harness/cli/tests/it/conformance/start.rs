@@ -9,7 +9,10 @@ use super::system::{System, client_of, flow, job, start, start_item};
 pub async fn a_start_is_accepted_once_and_a_repeat_answers_already_exists(system: &System) {
     system.register(&flow("one", [vec![job("work")]])).await;
     let item = start_item(InstanceId::new(), "one");
-    assert_eq!(start(&system.client(), vec![item.clone()]).await, [StartOutcome::Accepted]);
+    assert_eq!(
+        start(&system.client(), vec![item.clone()]).await,
+        [StartOutcome::Accepted]
+    );
     assert_eq!(start(&system.client(), vec![item]).await, [StartOutcome::AlreadyExists]);
     assert_eq!(system.database.number("SELECT count(*) FROM job").await, 1);
 }
@@ -17,8 +20,19 @@ pub async fn a_start_is_accepted_once_and_a_repeat_answers_already_exists(system
 pub async fn an_id_named_twice_in_one_call_starts_once(system: &System) {
     system.register(&flow("one", [vec![job("work")]])).await;
     let item = start_item(InstanceId::new(), "one");
-    let outcomes = start(&system.client(), vec![item.clone(), start_item(InstanceId::new(), "one"), item]).await;
-    assert_eq!(outcomes, [StartOutcome::Accepted, StartOutcome::Accepted, StartOutcome::AlreadyExists]);
+    let outcomes = start(
+        &system.client(),
+        vec![item.clone(), start_item(InstanceId::new(), "one"), item],
+    )
+    .await;
+    assert_eq!(
+        outcomes,
+        [
+            StartOutcome::Accepted,
+            StartOutcome::Accepted,
+            StartOutcome::AlreadyExists
+        ]
+    );
     assert_eq!(system.database.number("SELECT count(*) FROM job").await, 2);
 }
 
@@ -30,12 +44,27 @@ pub async fn an_id_in_two_calls_at_once_starts_once(system: &System) {
         let items: Vec<_> = (0..100).map(|_| start_item(InstanceId::new(), "one")).collect();
         let backwards = items.iter().rev().cloned().collect();
         // Three callers: two meet in one replica, the third in another.
-        let calls = (start(&first, items.clone()), start(&first, items), start(&other, backwards));
+        let calls = (
+            start(&first, items.clone()),
+            start(&first, items),
+            start(&other, backwards),
+        );
         let (one, two, mut three) = tokio::join!(calls.0, calls.1, calls.2);
         three.reverse();
-        for answers in one.iter().zip(&two).zip(&three).map(|((one, two), three)| [one, two, three]) {
-            let accepted = answers.iter().filter(|answer| ***answer == StartOutcome::Accepted).count();
-            let repeated = answers.iter().filter(|answer| ***answer == StartOutcome::AlreadyExists).count();
+        for answers in one
+            .iter()
+            .zip(&two)
+            .zip(&three)
+            .map(|((one, two), three)| [one, two, three])
+        {
+            let accepted = answers
+                .iter()
+                .filter(|answer| ***answer == StartOutcome::Accepted)
+                .count();
+            let repeated = answers
+                .iter()
+                .filter(|answer| ***answer == StartOutcome::AlreadyExists)
+                .count();
             assert_eq!((accepted, repeated), (1, 2), "{answers:?}");
         }
     }
@@ -48,9 +77,18 @@ pub async fn a_bad_start_is_answered_alone(system: &System) {
     let items = vec![
         good(),
         start_item(InstanceId::new(), "nobody registered this"),
-        wire::StartItem { instance_id: vec![7; 15].into(), ..good() },
-        wire::StartItem { payload: vec![0; PAYLOAD_BYTES_MAX + 1].into(), ..good() },
-        wire::StartItem { payload: vec![0; PAYLOAD_BYTES_MAX].into(), ..good() },
+        wire::StartItem {
+            instance_id: vec![7; 15].into(),
+            ..good()
+        },
+        wire::StartItem {
+            payload: vec![0; PAYLOAD_BYTES_MAX + 1].into(),
+            ..good()
+        },
+        wire::StartItem {
+            payload: vec![0; PAYLOAD_BYTES_MAX].into(),
+            ..good()
+        },
     ];
     let expected = [
         StartOutcome::Accepted,

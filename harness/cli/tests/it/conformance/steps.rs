@@ -13,13 +13,25 @@ pub async fn a_single_step_completes_its_instance(system: &System) {
     let trail = system.trail(id).await;
     assert_eq!(
         trail,
-        ["instance_started", "job_queued 1@1", "job_claimed 1@1", "job_completed 1@1", "instance_completed"]
+        [
+            "instance_started",
+            "job_queued 1@1",
+            "job_claimed 1@1",
+            "job_completed 1@1",
+            "instance_completed"
+        ]
     );
     assert_eq!(system.state(id).await, "completed");
 }
 
 pub async fn a_parallel_step_is_joined_before_the_next(system: &System) {
-    let parallel = vec![JobSpec { count: 2, ..job("work") }, job("other")];
+    let parallel = vec![
+        JobSpec {
+            count: 2,
+            ..job("work")
+        },
+        job("other"),
+    ];
     system.register(&flow("join", [parallel, vec![job("after")]])).await;
     let id = system.start_one("join").await;
     let work = system.take("work", 2).await;
@@ -52,15 +64,43 @@ pub async fn a_parallel_step_is_joined_before_the_next(system: &System) {
 }
 
 pub async fn every_job_of_every_step_gets_the_payload(system: &System) {
-    system.register(&flow("two", [vec![job("first")], vec![JobSpec { count: 2, ..job("second") }]])).await;
+    system
+        .register(&flow(
+            "two",
+            [
+                vec![job("first")],
+                vec![JobSpec {
+                    count: 2,
+                    ..job("second")
+                }],
+            ],
+        ))
+        .await;
     let payload = b"any bytes \0\xff".to_vec();
-    let item = wire::StartItem { payload: payload.clone().into(), ..start_item(InstanceId::new(), "two") };
+    let item = wire::StartItem {
+        payload: payload.clone().into(),
+        ..start_item(InstanceId::new(), "two")
+    };
     start(&system.client(), vec![item]).await;
     for (step, job_type, count) in [(0, "first", 1), (1, "second", 2)] {
-        let request = wire::PollRequest { max_jobs: 10, wait_ms: LONG_LEASE_MS, ..asking(job_type) };
+        let request = wire::PollRequest {
+            max_jobs: 10,
+            wait_ms: LONG_LEASE_MS,
+            ..asking(job_type)
+        };
         let jobs = poll(&system.client(), request).await;
-        let shapes: Vec<_> = jobs.iter().map(|job| (job.step, job.ordinal, job.payload.to_vec())).collect();
-        assert_eq!(shapes, (0..count).map(|ordinal| (step, ordinal, payload.clone())).collect::<Vec<_>>());
-        system.complete(&jobs.into_iter().filter_map(|job| job.job).collect::<Vec<_>>()).await;
+        let shapes: Vec<_> = jobs
+            .iter()
+            .map(|job| (job.step, job.ordinal, job.payload.to_vec()))
+            .collect();
+        assert_eq!(
+            shapes,
+            (0..count)
+                .map(|ordinal| (step, ordinal, payload.clone()))
+                .collect::<Vec<_>>()
+        );
+        system
+            .complete(&jobs.into_iter().filter_map(|job| job.job).collect::<Vec<_>>())
+            .await;
     }
 }

@@ -50,7 +50,13 @@ impl System {
     pub async fn start(mode: Mode) -> Self {
         let servers = servers().await;
         let database = servers.database().await;
-        let system = Self { mode, servers, database, replicas: Mutex::default(), workers: Mutex::default() };
+        let system = Self {
+            mode,
+            servers,
+            database,
+            replicas: Mutex::default(),
+            workers: Mutex::default(),
+        };
         system.add_replica().await;
         system
     }
@@ -67,13 +73,26 @@ impl System {
     /// One more worker, for `job_types`.
     pub async fn add_worker(&self, job_types: &[&str], args: &[&str]) -> Part {
         let mut all = vec!["worker".to_owned()];
-        all.extend(list(&self.replicas).iter().flat_map(|part| ["--engine".to_owned(), format!("http://{}", part.address)]));
-        all.extend(job_types.iter().flat_map(|job_type| ["--job-type".to_owned(), (*job_type).to_owned()]));
+        all.extend(
+            list(&self.replicas)
+                .iter()
+                .flat_map(|part| ["--engine".to_owned(), format!("http://{}", part.address)]),
+        );
+        all.extend(
+            job_types
+                .iter()
+                .flat_map(|job_type| ["--job-type".to_owned(), (*job_type).to_owned()]),
+        );
         match self.mode {
             Mode::Polling => all.extend(["--interval", "20ms"].map(str::to_owned)),
         }
         all.extend(args.iter().map(|arg| (*arg).to_owned()));
-        self.add(&self.workers, "worker", &all.iter().map(String::as_str).collect::<Vec<_>>()).await
+        self.add(
+            &self.workers,
+            "worker",
+            &all.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+        .await
     }
 
     async fn add(&self, parts: &Mutex<Vec<Part>>, role: &str, args: &[&str]) -> Part {
@@ -87,9 +106,16 @@ impl System {
 
     /// The end of every case: no process of it failed, and the audit log gives the tables.
     pub async fn finish(&self) {
-        for part in [list(&self.workers).clone(), list(&self.replicas).clone()].concat() {
+        let parts = [list(&self.workers).clone(), list(&self.replicas).clone()].concat();
+        for part in parts {
             let exit = self.servers.supervisor.stop(&part.name).await.unwrap();
-            assert_eq!((exit.code, exit.signal), (Some(0), None), "{}:\n{}", part.name, self.log_of(&part));
+            assert_eq!(
+                (exit.code, exit.signal),
+                (Some(0), None),
+                "{}:\n{}",
+                part.name,
+                self.log_of(&part)
+            );
         }
         assert_tables_equal_audit(&self.database.pool).await;
     }
@@ -119,7 +145,9 @@ impl System {
 
     /// Registers a definition.
     pub async fn register(&self, definition: &Definition) -> wire::RegisterResponse {
-        let request = wire::RegisterRequest { document_json: definition.to_json() };
+        let request = wire::RegisterRequest {
+            document_json: definition.to_json(),
+        };
         self.client().register(request).await.unwrap().into_inner()
     }
 
@@ -134,21 +162,28 @@ impl System {
         for batch in ids.chunks(BATCH) {
             let items = batch.iter().map(|id| start_item(*id, definition)).collect();
             let outcomes = start(&self.client(), items).await;
-            assert!(outcomes.iter().all(|outcome| *outcome == StartOutcome::Accepted), "{outcomes:?}");
+            assert!(
+                outcomes.iter().all(|outcome| *outcome == StartOutcome::Accepted),
+                "{outcomes:?}"
+            );
         }
         ids
     }
 
     /// Cancels one instance.
     pub async fn cancel(&self, id: InstanceId) -> wire::CancelOutcome {
-        let request = wire::CancelRequest { instance_ids: vec![id.to_wire().to_vec().into()] };
+        let request = wire::CancelRequest {
+            instance_ids: vec![id.to_wire().to_vec().into()],
+        };
         let answer = self.client().cancel(request).await.unwrap().into_inner();
         answer.outcomes().next().unwrap()
     }
 
     /// The instance, its jobs and its audit trail.
     pub async fn inspect(&self, id: InstanceId) -> wire::InspectResponse {
-        let request = wire::InspectRequest { instance_id: id.to_wire().to_vec().into() };
+        let request = wire::InspectRequest {
+            instance_id: id.to_wire().to_vec().into(),
+        };
         self.client().inspect(request).await.unwrap().into_inner()
     }
 
@@ -159,7 +194,12 @@ impl System {
 
     /// State and attempt of each of its jobs, in the order of their creation.
     pub async fn jobs(&self, id: InstanceId) -> Vec<(String, u32)> {
-        self.inspect(id).await.jobs.into_iter().map(|job| (job.state, job.attempt)).collect()
+        self.inspect(id)
+            .await
+            .jobs
+            .into_iter()
+            .map(|job| (job.state, job.attempt))
+            .collect()
     }
 
     /// Its audit trail: `instance_started`, or `job_queued 2@1` for the second job that was created, on attempt 1.
@@ -175,7 +215,9 @@ impl System {
 
     /// Every scheduled job is due now: tests bend the time instead of waiting for it.
     pub async fn make_due(&self) -> u64 {
-        self.database.execute("UPDATE job SET run_at = now() WHERE state = 'scheduled'").await
+        self.database
+            .execute("UPDATE job SET run_at = now() WHERE state = 'scheduled'")
+            .await
     }
 
     // --- the part of a worker ---
@@ -195,11 +237,24 @@ impl System {
         let begun = Instant::now();
         let mut jobs = Vec::with_capacity(count);
         while jobs.len() < count {
-            assert!(begun.elapsed() < SOON, "only {} of {count} jobs of type {job_type} came", jobs.len());
+            assert!(
+                begun.elapsed() < SOON,
+                "only {} of {count} jobs of type {job_type} came",
+                jobs.len()
+            );
             let more = match self.mode {
                 Mode::Polling => {
                     let max_jobs = u32::try_from((count - jobs.len()).min(BATCH)).unwrap();
-                    poll(client, wire::PollRequest { max_jobs, lease_ms, wait_ms: 2_000, ..asking(job_type) }).await
+                    poll(
+                        client,
+                        wire::PollRequest {
+                            max_jobs,
+                            lease_ms,
+                            wait_ms: 2_000,
+                            ..asking(job_type)
+                        },
+                    )
+                    .await
                 }
             };
             jobs.extend(more.into_iter().map(|job| job.job.unwrap()));
@@ -225,20 +280,44 @@ impl System {
 
     /// Reports a failure.
     pub async fn fail(&self, job: &wire::JobRef, permanent: bool) -> Outcome {
-        let failure = wire::Failure { job: Some(job.clone()), permanent, reason: "as the test wants it".to_owned() };
+        let failure = wire::Failure {
+            job: Some(job.clone()),
+            permanent,
+            reason: "as the test wants it".to_owned(),
+        };
         fail(&self.client(), vec![failure]).await[0]
     }
 
     /// Prolongs leases.
     pub async fn extend(&self, jobs: &[wire::JobRef], lease_ms: u32) -> Vec<Outcome> {
-        let request = wire::LeaseRequest { jobs: jobs.to_vec(), worker: "test".to_owned(), lease_ms };
-        self.client().extend(request).await.unwrap().into_inner().outcomes().collect()
+        let request = wire::LeaseRequest {
+            jobs: jobs.to_vec(),
+            worker: "test".to_owned(),
+            lease_ms,
+        };
+        self.client()
+            .extend(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .outcomes()
+            .collect()
     }
 
     /// Gives jobs back.
     pub async fn release(&self, jobs: &[wire::JobRef]) -> Vec<Outcome> {
-        let request = wire::LeaseRequest { jobs: jobs.to_vec(), worker: "test".to_owned(), lease_ms: 0 };
-        self.client().release(request).await.unwrap().into_inner().outcomes().collect()
+        let request = wire::LeaseRequest {
+            jobs: jobs.to_vec(),
+            worker: "test".to_owned(),
+            lease_ms: 0,
+        };
+        self.client()
+            .release(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .outcomes()
+            .collect()
     }
 }
 
@@ -281,17 +360,44 @@ pub async fn poll(client: &Client, request: wire::PollRequest) -> Vec<wire::Job>
 }
 
 pub async fn start(client: &Client, items: Vec<wire::StartItem>) -> Vec<StartOutcome> {
-    client.clone().start(wire::StartRequest { items }).await.unwrap().into_inner().outcomes().collect()
+    client
+        .clone()
+        .start(wire::StartRequest { items })
+        .await
+        .unwrap()
+        .into_inner()
+        .outcomes()
+        .collect()
 }
 
 pub async fn complete(client: &Client, jobs: &[wire::JobRef]) -> Vec<Outcome> {
-    let request = wire::CompleteRequest { jobs: jobs.to_vec(), worker: "test".to_owned() };
-    client.clone().complete(request).await.unwrap().into_inner().outcomes().collect()
+    let request = wire::CompleteRequest {
+        jobs: jobs.to_vec(),
+        worker: "test".to_owned(),
+    };
+    client
+        .clone()
+        .complete(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .outcomes()
+        .collect()
 }
 
 pub async fn fail(client: &Client, failures: Vec<wire::Failure>) -> Vec<Outcome> {
-    let request = wire::FailRequest { failures, worker: "test".to_owned() };
-    client.clone().fail(request).await.unwrap().into_inner().outcomes().collect()
+    let request = wire::FailRequest {
+        failures,
+        worker: "test".to_owned(),
+    };
+    client
+        .clone()
+        .fail(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .outcomes()
+        .collect()
 }
 
 /// A start without payload or delay.
@@ -306,19 +412,33 @@ pub fn start_item(id: InstanceId, definition: &str) -> wire::StartItem {
 
 /// A definition whose steps hold these jobs.
 pub fn flow<const STEPS: usize>(name: &str, steps: [Vec<JobSpec>; STEPS]) -> Definition {
-    let step = |(number, jobs)| Step { name: format!("step-{number}"), jobs };
-    Definition { name: name.to_owned(), steps: (1..).zip(steps).map(step).collect() }
+    let step = |(number, jobs)| Step {
+        name: format!("step-{number}"),
+        jobs,
+    };
+    Definition {
+        name: name.to_owned(),
+        steps: (1..).zip(steps).map(step).collect(),
+    }
 }
 
 /// A job without delay, with the default retries.
 pub fn job(job_type: &str) -> JobSpec {
-    JobSpec { job_type: job_type.to_owned(), count: 1, delay: Duration::ZERO, retry: RetryPolicy::default() }
+    JobSpec {
+        job_type: job_type.to_owned(),
+        count: 1,
+        delay: Duration::ZERO,
+        retry: RetryPolicy::default(),
+    }
 }
 
 /// What a process answers on /metrics.
 pub async fn metrics_of(part: &Part) -> String {
     let mut stream = tokio::net::TcpStream::connect(&part.address).await.unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", part.address);
+    let request = format!(
+        "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        part.address
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();

@@ -28,8 +28,15 @@ pub async fn start_work(system: &System, definition: &str, count: u64, work: &Wo
 /// Handlers that take exactly so long.
 fn taking(time: Duration) -> Work {
     let mean_us = u64::try_from(time.as_micros()).unwrap();
-    let service = ServiceTime { distribution: Distribution::Constant.into(), mean_us, sigma: 0.0 };
-    Work { service: Some(service), ..Work::default() }
+    let service = ServiceTime {
+        distribution: Distribution::Constant.into(),
+        mean_us,
+        sigma: 0.0,
+    };
+    Work {
+        service: Some(service),
+        ..Work::default()
+    }
 }
 
 pub async fn wait_for_states(system: &System, query: &'static str, count: i64) {
@@ -49,18 +56,39 @@ pub async fn workers_run_whole_workflows(system: &System) {
         initial_backoff: Duration::from_millis(1),
         ..RetryPolicy::default()
     };
-    let first = JobSpec { count: 3, retry: retry.clone(), ..job("wide") };
+    let first = JobSpec {
+        count: 3,
+        retry: retry.clone(),
+        ..job("wide")
+    };
     let second = JobSpec { retry, ..job("narrow") };
-    system.register(&flow("flow", [vec![first], vec![second.clone()], vec![second]])).await;
+    system
+        .register(&flow("flow", [vec![first], vec![second.clone()], vec![second]]))
+        .await;
     system.add_replica().await;
     for _ in 0..2 {
         system.add_worker(&["wide", "narrow"], &[]).await;
     }
-    let work = Work { transient_failure_rate: 0.2, ..taking(Duration::from_millis(1)) };
+    let work = Work {
+        transient_failure_rate: 0.2,
+        ..taking(Duration::from_millis(1))
+    };
     start_work(system, "flow", 200, &work).await;
     wait_for_states(system, "SELECT count(*) FROM instance WHERE state = 'completed'", 200).await;
-    assert_eq!(system.database.number("SELECT count(*) FROM job WHERE state = 'completed'").await, 1_000);
-    assert!(system.database.number("SELECT count(*) FROM audit WHERE event = 'job_retried'").await > 50);
+    assert_eq!(
+        system
+            .database
+            .number("SELECT count(*) FROM job WHERE state = 'completed'")
+            .await,
+        1_000
+    );
+    assert!(
+        system
+            .database
+            .number("SELECT count(*) FROM audit WHERE event = 'job_retried'")
+            .await
+            > 50
+    );
 }
 
 pub async fn a_stopped_worker_finishes_what_it_runs(system: &System) {
@@ -69,8 +97,20 @@ pub async fn a_stopped_worker_finishes_what_it_runs(system: &System) {
     start_work(system, "one", 20, &taking(Duration::from_millis(400))).await;
     wait_for_states(system, "SELECT count(*) FROM job WHERE state = 'running'", 20).await;
     terminate(system, &worker).await;
-    assert_eq!(system.database.number("SELECT count(*) FROM job WHERE state = 'completed'").await, 20);
-    assert_eq!(system.database.number("SELECT count(*) FROM audit WHERE event = 'job_released'").await, 0);
+    assert_eq!(
+        system
+            .database
+            .number("SELECT count(*) FROM job WHERE state = 'completed'")
+            .await,
+        20
+    );
+    assert_eq!(
+        system
+            .database
+            .number("SELECT count(*) FROM audit WHERE event = 'job_released'")
+            .await,
+        0
+    );
     start_work(system, "one", 1, &Work::default()).await;
     system.take_one("work").await;
 }
@@ -83,7 +123,12 @@ pub async fn a_stopped_worker_gives_back_what_its_grace_does_not_cover(system: &
     terminate(system, &worker).await;
     for id in slow {
         assert_eq!(system.jobs(id).await, [("queued".to_owned(), 1)]);
-        let expected = ["instance_started", "job_queued 1@1", "job_claimed 1@1", "job_released 1@1"];
+        let expected = [
+            "instance_started",
+            "job_queued 1@1",
+            "job_claimed 1@1",
+            "job_released 1@1",
+        ];
         assert_eq!(system.trail(id).await, expected);
     }
 }
@@ -92,10 +137,22 @@ pub async fn a_payload_that_is_no_instruction_is_a_dead_letter(system: &System) 
     system.register(&flow("one", [vec![job("work")]])).await;
     system.add_worker(&["work"], &[]).await;
     let id = InstanceId::new();
-    let item = wire::StartItem { payload: vec![0xff; 9].into(), ..start_item(id, "one") };
+    let item = wire::StartItem {
+        payload: vec![0xff; 9].into(),
+        ..start_item(id, "one")
+    };
     start(&system.client(), vec![item]).await;
-    wait_until("the instance failed", SOON, || async { system.state(id).await == "failed" }).await;
+    wait_until("the instance failed", SOON, || async {
+        system.state(id).await == "failed"
+    })
+    .await;
     let view = system.inspect(id).await;
     assert_eq!((view.jobs[0].state.as_str(), view.jobs[0].attempt), ("dead_letter", 1));
-    assert!(view.jobs[0].last_error.contains("the payload is not a load instruction"), "{}", view.jobs[0].last_error);
+    assert!(
+        view.jobs[0]
+            .last_error
+            .contains("the payload is not a load instruction"),
+        "{}",
+        view.jobs[0].last_error
+    );
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossover_engine::EngineError;
-use crossover_engine::store::{Attempt, ClaimKind, FailedAttempt, Store};
+use crossover_engine::store::{Attempt, ClaimKind, FailedAttempt, Selection, Store};
 use crossover_proto::InstanceId;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -24,7 +24,9 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let tasks: Vec<_> = (0..count).map(|number| tokio::spawn(work(number, database.store(1)))).collect();
+    let tasks: Vec<_> = (0..count)
+        .map(|number| tokio::spawn(work(number, database.store(1))))
+        .collect();
     let mut answers = Vec::new();
     for task in tasks {
         answers.push(tokio::time::timeout(WITHIN, task).await.unwrap().unwrap());
@@ -43,7 +45,10 @@ async fn claims_never_hand_out_a_job_twice(kind: ClaimKind) {
             let mut mine = Vec::new();
             // A blocking claim may come back with less than there is: its rows went to the one it waited for.
             while claimed.load(Ordering::Relaxed) < JOBS {
-                let jobs = store.claim(kind, "work", 37, &format!("worker-{number}"), LONG_LEASE).await.unwrap();
+                let jobs = store
+                    .claim(kind, "work", 37, &format!("worker-{number}"), LONG_LEASE)
+                    .await
+                    .unwrap();
                 claimed.fetch_add(jobs.len(), Ordering::Relaxed);
                 mine.extend(jobs.into_iter().map(|job| job.id));
             }
@@ -55,7 +60,11 @@ async fn claims_never_hand_out_a_job_twice(kind: ClaimKind) {
     assert!(busy > 1, "claimers did not meet");
     let all: Vec<_> = claimers.into_iter().flatten().collect();
     assert_eq!(all.len(), JOBS);
-    assert_eq!(all.iter().collect::<HashSet<_>>().len(), JOBS, "a job was handed out twice");
+    assert_eq!(
+        all.iter().collect::<HashSet<_>>().len(),
+        JOBS,
+        "a job was handed out twice"
+    );
     assert_tables_equal_audit(&database.pool).await;
 }
 
@@ -98,7 +107,12 @@ async fn four_reapers_at_once_take_each_job_back_once() {
     by_four_replicas(&database, 2_000, |store| async move { store.reap(50).await.unwrap().0 }).await;
     let expired = "SELECT count(*) FROM audit WHERE event = 'job_lease_expired'";
     assert_eq!(database.number(expired).await, 2_000);
-    assert_eq!(database.number("SELECT count(*) FROM job WHERE state = 'queued' AND attempt = 2").await, 2_000);
+    assert_eq!(
+        database
+            .number("SELECT count(*) FROM job WHERE state = 'queued' AND attempt = 2")
+            .await,
+        2_000
+    );
     assert_tables_equal_audit(&database.pool).await;
 }
 
@@ -107,9 +121,24 @@ async fn four_promoters_at_once_promote_each_job_once() {
     let database = servers().await.database().await;
     let store = database.store(1);
     start(&store, &[4], 500, Duration::from_millis(1)).await;
-    by_four_replicas(&database, 2_000, |store| async move { store.promote(50).await.unwrap().0 }).await;
-    assert_eq!(database.number("SELECT count(*) FROM audit WHERE event = 'job_queued'").await, 2_000);
-    assert_eq!(database.number("SELECT count(*) FROM job WHERE state = 'queued' AND run_at IS NULL").await, 2_000);
+    by_four_replicas(
+        &database,
+        2_000,
+        |store| async move { store.promote(50).await.unwrap().0 },
+    )
+    .await;
+    assert_eq!(
+        database
+            .number("SELECT count(*) FROM audit WHERE event = 'job_queued'")
+            .await,
+        2_000
+    );
+    assert_eq!(
+        database
+            .number("SELECT count(*) FROM job WHERE state = 'queued' AND run_at IS NULL")
+            .await,
+        2_000
+    );
     assert_tables_equal_audit(&database.pool).await;
 }
 
@@ -137,7 +166,12 @@ impl Storm {
     }
 
     /// One call, drawn by lot.
-    async fn act(&self, store: &Store, kind: ClaimKind, random: &mut rand::rngs::SmallRng) -> Result<usize, EngineError> {
+    async fn act(
+        &self,
+        store: &Store,
+        kind: ClaimKind,
+        random: &mut rand::rngs::SmallRng,
+    ) -> Result<usize, EngineError> {
         let lot = random.random_range(0..100);
         let some = self.some(random, 40);
         Ok(match lot {
@@ -150,13 +184,22 @@ impl Storm {
             }
             30..50 => store.complete(&some).await?.done.len(),
             50..60 => {
-                let failed = |attempt| FailedAttempt { attempt, permanent: random.random_ratio(1, 20), reason: String::new() };
-                store.fail(&some.into_iter().map(failed).collect::<Vec<_>>()).await?.len()
+                let failed = |attempt| FailedAttempt {
+                    attempt,
+                    permanent: random.random_ratio(1, 20),
+                    reason: String::new(),
+                };
+                store
+                    .fail(&some.into_iter().map(failed).collect::<Vec<_>>())
+                    .await?
+                    .len()
             }
             60..70 => store.extend(&some, LONG_LEASE).await?.len(),
             70..75 => store.release(&some).await?.len(),
             75..85 => store.reap(40).await?.0,
-            85..95 => store.promote(40).await?.0,
+            85..92 => store.promote(40).await?.0,
+            92..94 => store.replay(&Selection::default(), 3).await?.0,
+            94..95 => store.discard(&Selection::default(), 1).await?,
             _ => {
                 let mut cancelled: Vec<InstanceId> = self.instances.clone();
                 cancelled.shuffle(random);
@@ -171,7 +214,11 @@ async fn a_storm_gives_no_deadlock(kind: ClaimKind) {
     const ACTS: usize = 250;
     let database = servers().await.database().await;
     let instances = start(&database.store(1), &[6, 6, 6], 200, Duration::ZERO).await;
-    let storm = Arc::new(Storm { instances, given: Mutex::default(), changed: AtomicU64::new(0) });
+    let storm = Arc::new(Storm {
+        instances,
+        given: Mutex::default(),
+        changed: AtomicU64::new(0),
+    });
     let errors = at_once(&database, TASKS, |number, store| {
         let storm = storm.clone();
         async move {
@@ -189,11 +236,21 @@ async fn a_storm_gives_no_deadlock(kind: ClaimKind) {
     })
     .await;
     let errors: Vec<String> = errors.into_iter().flatten().collect();
-    assert!(errors.is_empty(), "{} of {} calls failed: {:#?}", errors.len(), TASKS * ACTS, &errors[..1]);
+    assert!(
+        errors.is_empty(),
+        "{} of {} calls failed: {:#?}",
+        errors.len(),
+        TASKS * ACTS,
+        &errors[..1]
+    );
     let events = "SELECT count(DISTINCT event) FROM audit WHERE job_id IS NOT NULL";
-    println!("{} rows changed, {} kinds of events", storm.changed.load(Ordering::Relaxed), database.number(events).await);
+    println!(
+        "{} rows changed, {} kinds of events",
+        storm.changed.load(Ordering::Relaxed),
+        database.number(events).await
+    );
     // All kinds but `job_scheduled`, which only a delay gives.
-    assert_eq!(database.number(events).await, 8, "the storm did not do everything");
+    assert_eq!(database.number(events).await, 10, "the storm did not do everything");
     assert_tables_equal_audit(&database.pool).await;
 }
 

@@ -22,9 +22,20 @@ fn flow(widths: &[u32]) -> Definition {
         max_backoff: Duration::ZERO,
         jitter: 0.0,
     };
-    let job = |count| JobSpec { job_type: "work".to_owned(), count, delay: Duration::ZERO, retry: retry.clone() };
-    let step = |(number, width): (u32, &u32)| Step { name: format!("step-{number}"), jobs: vec![job(*width)] };
-    Definition { name: "flow".to_owned(), steps: (1..).zip(widths).map(step).collect() }
+    let job = |count| JobSpec {
+        job_type: "work".to_owned(),
+        count,
+        delay: Duration::ZERO,
+        retry: retry.clone(),
+    };
+    let step = |(number, width): (u32, &u32)| Step {
+        name: format!("step-{number}"),
+        jobs: vec![job(*width)],
+    };
+    Definition {
+        name: "flow".to_owned(),
+        steps: (1..).zip(widths).map(step).collect(),
+    }
 }
 
 /// Registers [`flow`] and starts instances of it, due after `delay`.
@@ -33,7 +44,12 @@ async fn start(store: &Store, widths: &[u32], count: usize, delay: Duration) -> 
     let delay_ms = i64::try_from(delay.as_millis()).unwrap();
     let ids: Vec<InstanceId> = (0..count).map(|_| InstanceId::new()).collect();
     for batch in ids.chunks(BATCH) {
-        let new = batch.iter().map(|id| NewInstance { id: *id, definition, payload: vec![7; 64], delay_ms });
+        let new = batch.iter().map(|id| NewInstance {
+            id: *id,
+            definition,
+            payload: vec![7; 64],
+            delay_ms,
+        });
         assert_eq!(store.start(new.collect()).await.unwrap().len(), batch.len());
     }
     ids
@@ -41,12 +57,19 @@ async fn start(store: &Store, widths: &[u32], count: usize, delay: Duration) -> 
 
 async fn claim(store: &Store, max: usize, lease: Duration) -> Vec<Attempt> {
     let max = u32::try_from(max).unwrap();
-    let jobs = store.claim(ClaimKind::SkipLocked, "work", max, "test", lease).await.unwrap();
+    let jobs = store
+        .claim(ClaimKind::SkipLocked, "work", max, "test", lease)
+        .await
+        .unwrap();
     jobs.iter().map(attempt_of).collect()
 }
 
 fn attempt_of(job: &ClaimedJob) -> Attempt {
-    Attempt { job: job.id, attempt: job.attempt, instance: job.instance }
+    Attempt {
+        job: job.id,
+        attempt: job.attempt,
+        instance: job.instance,
+    }
 }
 
 /// Claims and completes `count` jobs.
