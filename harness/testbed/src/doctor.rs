@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cache::cache_directory;
 use crate::error::{Result, TestbedError};
-use crate::postgres::{FETCHED_MAJOR, PostgresOptions, cache_directory, find, server_user};
+use crate::postgres::{FETCHED_MAJOR, PostgresOptions, find, server_user};
 use crate::{disk, usage};
 
 /// Above this, group commit hides what a benchmark of commits wants to see; disks of today are well below.

@@ -4,6 +4,10 @@
 //! |---|---|
 //! | [`supervisor`] | the process that owns all children of a run, and its client |
 //! | [`postgres`] | a real PostgreSQL of our own: found or fetched, started, crashed, restarted, removed |
+//! | [`kafka`] | a real Apache Kafka of our own: fetched, started, crashed, restarted, removed |
+//! | [`toxiproxy`] | the proxy server that links go through, and a client of it |
+//! | [`links`] | which role reaches which server through which proxy |
+//! | [`cache`] | what is fetched once and kept |
 //! | [`owned`] | directories that carry our marker; nothing else is ever removed |
 //! | [`ports`] | free TCP ports that outgoing connections can't take |
 //! | [`disk`] | file system, free space, time of a durable write |
@@ -13,22 +17,29 @@
 //! | [`error`] | failures, in the three kinds that exit codes tell apart |
 //!
 //! The parts of one machine are here: the *local* provider. Containers and external servers are other providers of
-//! the same parts; the trait between them comes with the second one, when it is known what they share. The same goes for
-//! brokers and proxies, which will be modules beside [`postgres`].
+//! the same parts; the trait between them comes with the second one, when it is known what they share.
 //!
 //! Must not know scenarios, plans or verdicts, nor print: callers in `cli` do.
 
+pub mod cache;
 pub mod disk;
 pub mod doctor;
 pub mod error;
+pub mod kafka;
+pub mod links;
 pub mod lock;
+mod logs;
 pub mod owned;
 pub mod ports;
 pub mod postgres;
 pub mod supervisor;
+pub mod toxiproxy;
 pub mod usage;
 
 pub use error::{Result, TestbedError};
+pub use kafka::{KafkaOptions, LocalKafka, probe_broker};
+pub use links::Links;
 pub use lock::RunLock;
 pub use postgres::{ConnectionUrl, LocalPostgres, PostgresOptions};
 pub use supervisor::{Exit, ProcessSpec, Signal, Supervisor};
+pub use toxiproxy::{LocalToxiproxy, Toxic, ToxiproxyClient};

@@ -20,6 +20,9 @@ use crate::error::{Result, TestbedError};
 
 const MARKER: &str = ".crossover-owned";
 
+/// On disk, and not emptied at boot: `/tmp` is a RAM disk on many machines.
+const DEFAULT_BASE: &str = "/var/tmp";
+
 /// A directory is registered milliseconds after it is made; one that is younger may not be locked yet.
 const YOUNG: Duration = Duration::from_secs(60);
 
@@ -71,6 +74,23 @@ impl OwnedDirectory {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Where servers keep their data: the directory that CROSSOVER_DATA_DIR names, else `/var/tmp`.
+pub(crate) fn base_directory() -> PathBuf {
+    let named = std::env::var_os("CROSSOVER_DATA_DIR").filter(|value| !value.is_empty());
+    named.map_or_else(|| PathBuf::from(DEFAULT_BASE), PathBuf::from)
+}
+
+/// Refuses a base that is not there, before anything is made.
+pub(crate) fn require_base(base: &Path) -> Result<()> {
+    if base.is_dir() {
+        return Ok(());
+    }
+    Err(TestbedError::BadInput(format!(
+        "{} is not a directory; point CROSSOVER_DATA_DIR at one",
+        base.display()
+    )))
 }
 
 /// Directories of ours below `base` that no live supervisor holds: what a killed supervisor, or a machine that went down,

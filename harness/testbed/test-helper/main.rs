@@ -5,8 +5,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use crossover_testbed::kafka::BrokerCount;
 use crossover_testbed::owned::OwnedDirectory;
-use crossover_testbed::{LocalPostgres, PostgresOptions, ProcessSpec, Result, RunLock, Supervisor, TestbedError};
+use crossover_testbed::toxiproxy::ToxiproxyOptions;
+use crossover_testbed::{
+    KafkaOptions, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, ProcessSpec, Result, RunLock, Supervisor,
+    TestbedError,
+};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -15,9 +20,11 @@ fn main() -> ExitCode {
         ["supervise"] => return crossover_testbed::supervisor::supervise(),
         ["harness", base, script] => in_runtime(harness(Path::new(base), script)),
         ["postgres", base, run_id] => in_runtime(postgres(Path::new(base), run_id)),
+        ["kafka", base, run_id] => in_runtime(kafka(Path::new(base), run_id)),
+        ["toxiproxy", base, run_id] => in_runtime(toxiproxy(Path::new(base), run_id)),
         ["lock", path] => RunLock::acquire_in(Path::new(path), "held").map(|_lock| wait_for_death()),
         _ => Err(TestbedError::BadInput(
-            "supervise | harness BASE SCRIPT | postgres BASE RUN | lock PATH".to_owned(),
+            "supervise | harness BASE SCRIPT | postgres|kafka|toxiproxy BASE RUN | lock PATH".to_owned(),
         )),
     };
     match outcome {
@@ -57,6 +64,28 @@ async fn postgres(base: &Path, run_id: &str) -> Result<()> {
         ..PostgresOptions::new(run_id)
     };
     let server = LocalPostgres::start(&supervisor, &options).await?;
+    println!("{}\n{}", supervisor.pid(), server.pid().unwrap_or(0));
+    wait_for_death();
+    Ok(())
+}
+
+/// Holds a Kafka with its data below `base`.
+async fn kafka(base: &Path, run_id: &str) -> Result<()> {
+    let supervisor = Supervisor::start(&base.join("logs")).await?;
+    let options = KafkaOptions {
+        base: base.to_path_buf(),
+        ..KafkaOptions::new(run_id, BrokerCount::One)?
+    };
+    let kafka = LocalKafka::start(&supervisor, &options).await?;
+    println!("{}\n{}", supervisor.pid(), kafka.pid_of(1).unwrap_or(0));
+    wait_for_death();
+    Ok(())
+}
+
+/// Holds a Toxiproxy.
+async fn toxiproxy(base: &Path, run_id: &str) -> Result<()> {
+    let supervisor = Supervisor::start(&base.join("logs")).await?;
+    let server = LocalToxiproxy::start(&supervisor, &ToxiproxyOptions::new(run_id)).await?;
     println!("{}\n{}", supervisor.pid(), server.pid().unwrap_or(0));
     wait_for_death();
     Ok(())

@@ -22,6 +22,7 @@ use super::settings;
 use super::url::Secret;
 use super::user::{ServerUser, can_execute};
 use crate::error::{Result, TestbedError};
+use crate::logs::tail;
 use crate::owned::OwnedDirectory;
 use crate::supervisor::{ProcessSpec, Signal, Supervisor, UserIds};
 
@@ -147,15 +148,6 @@ impl Cluster {
         chown(path, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))
             .map_err(|error| TestbedError::io("change the owner of", path, &error.into()))
     }
-}
-
-/// The last lines of a log, on one line.
-pub(super) fn tail(log: &Path) -> String {
-    let text = fs::read(log)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(6)..].join(" | ")
 }
 
 /// The programs where they are, or a copy beside the data: what was fetched by root is below its home directory, which

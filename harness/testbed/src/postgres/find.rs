@@ -8,7 +8,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::fetch::{cache_directory, fetch};
+use super::fetch::fetch;
+use crate::cache::cache_directory;
 use crate::error::{Result, TestbedError};
 
 /// The oldest that is supported by its makers and has all that the samplers read.

@@ -20,7 +20,7 @@ mod settings;
 mod url;
 mod user;
 
-pub use fetch::{FETCHED_MAJOR, cache_directory};
+pub use fetch::FETCHED_MAJOR;
 pub use find::{Installation, OLDEST_MAJOR, Origin, Source, Version, find, find_or_fetch};
 pub use options::{PostgresOptions, StartTimes};
 pub use server::LocalPostgres;

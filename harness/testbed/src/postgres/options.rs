@@ -9,13 +9,11 @@ use super::settings;
 use super::user::{ServerUser, can_enter};
 use crate::disk;
 use crate::error::{Result, TestbedError};
+use crate::owned::{base_directory, require_base};
 use crate::ports::require_free;
 
 /// The WAL of a run may grow to `max_wal_size`, 4 GB; the rest is tables.
 const DISK_NEEDED_BYTES: u64 = 5 << 30;
-
-/// On disk, and not emptied at boot: `/tmp` is a RAM disk on many machines.
-const DEFAULT_BASE: &str = "/var/tmp";
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -40,14 +38,13 @@ impl PostgresOptions {
     /// A server named `postgres` on a free port; CROSSOVER_POSTGRES_BIN and CROSSOVER_DATA_DIR are heeded.
     #[must_use]
     pub fn new(run_id: &str) -> Self {
-        let base = std::env::var_os("CROSSOVER_DATA_DIR").filter(|value| !value.is_empty());
         Self {
             run_id: run_id.to_owned(),
             name: "postgres".to_owned(),
             port: None,
             settings: BTreeMap::new(),
             source: Source::from_env(),
-            base: base.map_or_else(|| PathBuf::from(DEFAULT_BASE), PathBuf::from),
+            base: base_directory(),
             disk_needed_bytes: DISK_NEEDED_BYTES,
         }
     }
@@ -56,14 +53,9 @@ impl PostgresOptions {
     pub(super) fn validate(&self, user: &ServerUser) -> Result<()> {
         settings::validate(&self.settings)?;
         self.port.map_or(Ok(()), require_free)?;
-        let base = self.base.display();
-        if !self.base.is_dir() {
-            return Err(TestbedError::BadInput(format!(
-                "{base} is not a directory; point CROSSOVER_DATA_DIR at one"
-            )));
-        }
+        require_base(&self.base)?;
         if user.drop_to.is_some_and(|ids| !can_enter(&self.base, ids)) {
-            let who = &user.name;
+            let (who, base) = (&user.name, self.base.display());
             return Err(TestbedError::BadInput(format!(
                 "PostgreSQL runs as user {who}, who can't enter {base}; point CROSSOVER_DATA_DIR at a directory that others may enter"
             )));

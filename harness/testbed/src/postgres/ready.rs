@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use super::cluster::tail;
 use crate::error::{Result, TestbedError};
+use crate::logs::tail;
 use crate::supervisor::Supervisor;
 
 /// Recovery after a crash replays up to 4 GB of WAL (`max_wal_size`): a minute on a fast disk, several on a slow one.

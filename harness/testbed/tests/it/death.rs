@@ -60,23 +60,35 @@ fn a_child_that_ignores_its_stop_signal_is_gone_after_sigkill_of_the_harness() {
     leaves_nothing("trap '' TERM; sleep MARK; :", 1, |_| ());
 }
 
-#[test]
-fn a_postgres_is_gone_with_its_data_after_sigkill_of_the_harness() {
+/// Kills a harness that holds a server with its data, played by the helper in the role `server`.
+fn leaves_no_server(server: &str, part: &str) {
     let base = tempfile::Builder::new()
         .prefix("crossover-test-")
         .tempdir_in("/var/tmp")
         .unwrap();
     std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
     let run = unique_run();
-    let mut harness = Victim::start(&["postgres", base.path().to_str().unwrap(), &run]);
-    let data = base.path().join(format!("crossover-{run}-postgres"));
+    let mut harness = Victim::start(&[server, base.path().to_str().unwrap(), &run]);
+    let data = base.path().join(format!("crossover-{run}-{part}"));
     assert!(count_with(data.to_str().unwrap()) >= 1 && data.exists());
     let killed = harness.kill();
-    let postmaster = harness.said[1].clone();
+    let pid = harness.said[1].clone();
     wait_until("the server is gone", GONE_WITHIN, || {
-        !Path::new(&format!("/proc/{postmaster}/exe")).exists()
+        !Path::new(&format!("/proc/{pid}/exe")).exists()
     });
-    println!("PostgreSQL was gone {:?} after SIGKILL", killed.elapsed());
+    println!("{server} was gone {:?} after SIGKILL", killed.elapsed());
     wait_until("its data is gone", DATA_GONE_WITHIN, || !data.exists());
     println!("its data was gone {:?} after SIGKILL", killed.elapsed());
+}
+
+#[test]
+fn a_postgres_is_gone_with_its_data_after_sigkill_of_the_harness() {
+    leaves_no_server("postgres", "postgres");
+}
+
+#[test]
+fn a_kafka_is_gone_with_its_data_after_sigkill_of_the_harness() {
+    // Fetched before, or the harness of this test may be killed while it fetches.
+    crate::kafka::fetched();
+    leaves_no_server("kafka", "kafka-1");
 }

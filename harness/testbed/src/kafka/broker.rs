@@ -1,0 +1,211 @@
+//! One broker: its directory, its process, and whether it is ready.
+//!
+//! ```text
+//!   <base>/crossover-<run>-kafka-1/     ours, marked, removed by the supervisor at the end
+//!     server.properties                 holds no secret
+//!     data/                             formatted by Kafka's StorageTool
+//! ```
+//!
+//! Must not know the other brokers, beyond their ids.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::java::Java;
+use super::listeners::BrokerListeners;
+use super::probe::{brokers_seen_at, probe_broker};
+use crate::error::{Result, TestbedError};
+use crate::logs;
+use crate::owned::OwnedDirectory;
+use crate::supervisor::{ProcessSpec, Signal, Supervisor};
+
+/// A start takes four seconds on an idle machine; after a crash it reads all segments that were open.
+const READY_WITHIN: Duration = Duration::from_secs(180);
+
+/// Starting Java for a moment's work; a second on an idle machine.
+const FORMATTED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A start takes seconds, so this is the resolution of what is reported.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What a broker that can't go on says, before pages of Java's stacks.
+const COMPLAINTS: [&str; 4] = ["Address already in use", "ConfigException", "Exception", "ERROR"];
+
+/// As Kafka's own script starts a broker, but for the heap; and one that is out of memory ends, rather than limp.
+const JVM: [&str; 6] = [
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-XX:+ExitOnOutOfMemoryError",
+];
+
+/// Times in the log, and not every setting that has its default.
+const LOGGING: [&str; 3] = [
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+    "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",
+];
+
+/// The programs of all brokers.
+#[derive(Debug, Clone)]
+pub(super) struct Programs {
+    pub java: Java,
+    pub libs: PathBuf,
+    pub heap_mb: u32,
+}
+
+/// A broker that has a directory.
+#[derive(Debug)]
+pub(super) struct Broker {
+    pub id: u32,
+    pub name: String,
+    pub listeners: BrokerListeners,
+    pub log: PathBuf,
+    programs: Programs,
+    directory: OwnedDirectory,
+}
+
+/// A process that was just started.
+#[derive(Debug)]
+pub(super) struct Launched {
+    at: Instant,
+    /// Length of the log before, in bytes.
+    log_from: usize,
+}
+
+impl Broker {
+    /// Takes over a directory; the supervisor removes it from now on.
+    pub(super) async fn create(
+        supervisor: &Supervisor,
+        id: u32,
+        name: String,
+        listeners: BrokerListeners,
+        programs: Programs,
+        directory: OwnedDirectory,
+    ) -> Result<Self> {
+        let registered = supervisor.remove_at_end(directory.path()).await;
+        registered.inspect_err(|_| drop(fs::remove_dir_all(directory.path())))?;
+        let log = supervisor.log_dir().join(format!("{name}.log"));
+        Ok(Self {
+            id,
+            name,
+            listeners,
+            log,
+            programs,
+            directory,
+        })
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Writes the settings, and formats the data directory as the supervisor's child `<name>-format`.
+    pub(super) async fn format(&self, supervisor: &Supervisor, cluster_id: &str, settings: &str) -> Result<()> {
+        let path = self.settings_file();
+        fs::write(&path, settings).map_err(|error| TestbedError::io("write", &path, &error))?;
+        let (name, log) = (format!("{}-format", self.name), self.log.with_extension("format.log"));
+        let spec = self
+            .java(name.clone(), log.clone())
+            // Ready sooner, by a third, than with what is right for a server.
+            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+            .args(LOGGING)
+            .args([
+                "kafka.tools.StorageTool",
+                "format",
+                "--cluster-id",
+                cluster_id,
+                "--config",
+            ])
+            .args([path.display().to_string()]);
+        supervisor.spawn(spec).await?;
+        let exit = supervisor.wait_exit(&name, FORMATTED_WITHIN).await?;
+        if exit.is_success() {
+            return Ok(());
+        }
+        Err(explain(&format!("Kafka's StorageTool failed: {exit}"), &log, 0))
+    }
+
+    pub(super) async fn launch(&self, supervisor: &Supervisor) -> Result<Launched> {
+        let launched = Launched {
+            at: Instant::now(),
+            log_from: logs::length(&self.log),
+        };
+        let heap = self.programs.heap_mb;
+        let spec = self
+            .java(self.name.clone(), self.log.clone())
+            .args(JVM)
+            .args([format!("-Xms{heap}m"), format!("-Xmx{heap}m")])
+            .args(LOGGING)
+            .args(["kafka.Kafka".to_owned(), self.settings_file().display().to_string()]);
+        supervisor.spawn(spec).await?;
+        Ok(launched)
+    }
+
+    /// Waits until it answers on the harness's listener, and names all of `wanted` (ids) as alive.
+    pub(super) async fn ready(&self, supervisor: &Supervisor, launched: &Launched, wanted: &[u32]) -> Result<Duration> {
+        let deadline = launched.at + READY_WITHIN;
+        loop {
+            if self.names(wanted).await {
+                return Ok(launched.at.elapsed());
+            }
+            let log = self.log.display();
+            if !supervisor.is_alive(&self.name) {
+                let what = format!("{} ended while it started (log {log})", self.name);
+                return Err(explain(&what, &self.log, launched.log_from));
+            }
+            if Instant::now() > deadline {
+                let name = &self.name;
+                return Err(TestbedError::Other(format!(
+                    "{name} is not ready after {READY_WITHIN:?}: it does not name brokers {wanted:?}; its log is {log}"
+                )));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn names(&self, wanted: &[u32]) -> bool {
+        let address = self.listeners.harness.address().to_string();
+        if probe_broker(&address).await.is_err() {
+            return false;
+        }
+        let seen = brokers_seen_at(&address).await.unwrap_or_default();
+        wanted
+            .iter()
+            .all(|id| seen.iter().any(|broker| u32::try_from(broker.id) == Ok(*id)))
+    }
+
+    fn settings_file(&self) -> PathBuf {
+        self.directory.path().join("server.properties")
+    }
+
+    /// Java with Kafka's jars and nothing of our environment, where variables of Java would mislead it. At the end of a run
+    /// the data goes anyway, so it is killed: an orderly stop takes a second or two.
+    fn java(&self, name: String, log: PathBuf) -> ProcessSpec {
+        let jars = format!("{}/*", self.programs.libs.display());
+        ProcessSpec::new(name, &self.programs.java.program, log)
+            .clear_env()
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC")
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .directory(self.directory.path())
+            .stop(Signal::Kill, Duration::from_secs(1))
+            .args(["-cp", &jars, "-Djava.awt.headless=true"])
+    }
+}
+
+/// What the log says about an end, by the first complaint in it; a port or setting came from the caller.
+fn explain(what: &str, log: &std::path::Path, from: usize) -> TestbedError {
+    let complaint = COMPLAINTS
+        .iter()
+        .find_map(|sign| logs::first_line_with(log, from, &[sign]));
+    let message = format!("{what}: {}", complaint.unwrap_or_else(|| logs::tail(log)));
+    if message.contains("Address already in use") || message.contains("ConfigException") {
+        TestbedError::BadInput(message)
+    } else {
+        TestbedError::Other(message)
+    }
+}

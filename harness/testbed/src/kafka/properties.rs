@@ -1,0 +1,183 @@
+//! The settings of a broker: pure.
+//!
+//! Whatever differs from Kafka's defaults is here, with the reason.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use super::listeners::{BrokerListeners, CONTROLLER};
+use crate::error::{Result, TestbedError};
+
+/// Ours alone: they place the broker, or an acknowledgement would mean less than the report says.
+const REFUSED: [&str; 14] = [
+    "advertised.listeners",
+    "broker.id",
+    "controller.listener.names",
+    "controller.quorum.bootstrap.servers",
+    "controller.quorum.voters",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "listeners",
+    "log.dir",
+    "log.dirs",
+    "min.insync.replicas",
+    "node.id",
+    "process.roles",
+    "unclean.leader.election.enable",
+];
+
+/// Refuses settings that are not the caller's to make.
+pub(super) fn validate(settings: &BTreeMap<String, String>) -> Result<()> {
+    if let Some(name) = settings.keys().find(|name| REFUSED.contains(&name.as_str())) {
+        return Err(TestbedError::BadInput(format!(
+            "the setting {name} of Kafka is not to be changed: it places the broker, or weakens its durability; leave it out"
+        )));
+    }
+    let bad = |text: &String| text.chars().any(char::is_control);
+    if let Some((name, _)) = settings.iter().find(|(name, value)| bad(name) || bad(value)) {
+        return Err(TestbedError::BadInput(format!(
+            "the setting {name:?} of Kafka has a control character in it"
+        )));
+    }
+    Ok(())
+}
+
+/// The settings of broker `node_id` (from 1) of all whose listeners are given; theirs win over ours.
+pub(super) fn effective(
+    node_id: u32,
+    all: &[BrokerListeners],
+    own: &BrokerListeners,
+    data: &Path,
+    flush_every_messages: Option<u64>,
+    theirs: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut settings = placement(node_id, all, own, data);
+    settings.extend(behaviour(all.len()));
+    if let Some(messages) = flush_every_messages {
+        settings.insert("log.flush.interval.messages".to_owned(), messages.to_string());
+    }
+    settings.extend(theirs.clone());
+    settings
+}
+
+fn placement(node_id: u32, all: &[BrokerListeners], own: &BrokerListeners, data: &Path) -> BTreeMap<String, String> {
+    let joined = |parts: Vec<String>| parts.join(",");
+    let named = own.named();
+    let listeners = named.iter().map(|(name, at)| format!("{name}://{}", at.address()));
+    let advertised = named.iter().filter(|(name, _)| *name != CONTROLLER);
+    let advertised = advertised.map(|(name, at)| format!("{name}://{}", at.advertised()));
+    let protocols = named.iter().map(|(name, _)| format!("{name}:PLAINTEXT"));
+    let voters = (1..)
+        .zip(all)
+        .map(|(id, broker)| format!("{id}@{}", broker.controller.address()));
+    map([
+        ("process.roles", "broker,controller".to_owned()),
+        ("node.id", node_id.to_string()),
+        ("listeners", joined(listeners.collect())),
+        ("advertised.listeners", joined(advertised.collect())),
+        ("listener.security.protocol.map", joined(protocols.collect())),
+        ("inter.broker.listener.name", "INTERNAL".to_owned()),
+        ("controller.listener.names", CONTROLLER.to_owned()),
+        ("controller.quorum.voters", joined(voters.collect())),
+        ("log.dirs", data.display().to_string()),
+    ])
+}
+
+fn behaviour(brokers: usize) -> BTreeMap<String, String> {
+    let replicas = brokers.min(3).to_string();
+    let in_sync = if brokers >= 3 { "2" } else { "1" }.to_owned();
+    map([
+        // The default, 3 s, is for groups whose members arrive over minutes; it would be the first figure of every run.
+        ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        // A topic that comes into being by a typing error would have the wrong partitions.
+        ("auto.create.topics.enable", "false".to_owned()),
+        ("default.replication.factor", replicas.clone()),
+        ("min.insync.replicas", in_sync.clone()),
+        ("unclean.leader.election.enable", "false".to_owned()),
+        // Their default is 3, which one broker can't give.
+        ("offsets.topic.replication.factor", replicas.clone()),
+        ("transaction.state.log.replication.factor", replicas.clone()),
+        ("transaction.state.log.min.isr", in_sync.clone()),
+        ("share.coordinator.state.topic.replication.factor", replicas),
+        ("share.coordinator.state.topic.min.isr", in_sync),
+    ])
+}
+
+/// In the form of a `.properties` file, in which a backslash escapes.
+pub(super) fn to_file(settings: &BTreeMap<String, String>) -> String {
+    let mut text = String::from("# Written by crossover for one run.\n");
+    for (name, value) in settings {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{name}={}", value.replace('\\', "\\\\"));
+    }
+    text
+}
+
+fn map<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::listeners::Listener;
+
+    fn broker(first: u16) -> BrokerListeners {
+        let listener = |port, advertised_port| Listener { port, advertised_port };
+        BrokerListeners {
+            internal: listener(first, first),
+            controller: listener(first + 1, first + 1),
+            harness: listener(first + 2, first + 2),
+            relay: listener(first + 3, first + 13),
+            worker: listener(first + 4, first + 14),
+        }
+    }
+
+    fn of_cluster(brokers: &[BrokerListeners], theirs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let theirs = theirs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        effective(1, brokers, &brokers[0], Path::new("/data"), Some(1), &theirs.collect())
+    }
+
+    #[test]
+    fn relays_and_workers_are_told_their_proxies_and_the_harness_the_broker() {
+        let settings = of_cluster(&[broker(100)], &[]);
+        assert_eq!(
+            settings["advertised.listeners"],
+            "INTERNAL://127.0.0.1:100,HARNESS://127.0.0.1:102,RELAY://127.0.0.1:113,WORKER://127.0.0.1:114"
+        );
+        assert_eq!(settings["controller.quorum.voters"], "1@127.0.0.1:101");
+        assert_eq!(settings["offsets.topic.replication.factor"], "1");
+        assert_eq!(settings["log.flush.interval.messages"], "1");
+    }
+
+    #[test]
+    fn of_three_brokers_two_must_have_a_record() {
+        let settings = of_cluster(&[broker(100), broker(200), broker(300)], &[]);
+        assert_eq!(settings["min.insync.replicas"], "2");
+        assert_eq!(settings["offsets.topic.replication.factor"], "3");
+        assert_eq!(
+            settings["controller.quorum.voters"],
+            "1@127.0.0.1:101,2@127.0.0.1:201,3@127.0.0.1:301"
+        );
+    }
+
+    #[test]
+    fn a_callers_setting_wins_unless_it_is_ours_alone() {
+        let settings = of_cluster(&[broker(100)], &[("group.initial.rebalance.delay.ms", "7")]);
+        assert_eq!(settings["group.initial.rebalance.delay.ms"], "7");
+        let refused = BTreeMap::from([("log.dirs".to_owned(), "/tmp".to_owned())]);
+        let message = validate(&refused).unwrap_err().to_string();
+        assert!(message.contains("log.dirs"), "{message}");
+        let broken = BTreeMap::from([("a".to_owned(), "1\nlog.dirs=/tmp".to_owned())]);
+        assert!(validate(&broken).is_err());
+    }
+
+    #[test]
+    fn a_backslash_survives_the_file() {
+        let text = to_file(&map([("a", "b\\c".to_owned())]));
+        assert!(text.ends_with("a=b\\\\c\n"), "{text}");
+    }
+}
