@@ -23,6 +23,10 @@
 //! can't. Three brokers acknowledge when two have it. [`KafkaOptions::flush_every_messages`] of 1 is the variant that
 //! acknowledges what is on disk, as PostgreSQL does.
 //!
+//! A broker that is started again within `broker.session.timeout.ms` (9 s) of a crash is refused by the controller until
+//! then, because its old registration still stands: recovery from SIGKILL takes 10 s and more, from SIGTERM half of
+//! that. This is Kafka's default and left alone; [`KafkaOptions::settings`] can lower it.
+//!
 //! Must not make topics, nor produce or consume: whoever needs that has a client library.
 
 mod broker;
@@ -37,6 +41,7 @@ mod wire;
 
 pub use cluster::LocalKafka;
 pub use java::{Java, OLDEST_JAVA, find_java};
+pub(crate) use libs::require_maven;
 pub use libs::{KAFKA_VERSION, fetch_libs, find_libs};
 pub use listeners::{BrokerListeners, Listener};
 pub use options::{BrokerCount, KafkaOptions, KafkaStartTimes};

@@ -159,6 +159,20 @@ fn closed(address: &str, error: &std::io::Error) -> TestbedError {
 fn silent(address: &str) -> TestbedError {
     TestbedError::unavailable(
         format!("no answer from a Kafka broker at {address} within {ANSWER_WITHIN:?}"),
-        "start it or wake it, correct host and port, or open the firewall",
+        "start it or wake it, correct host and port (an HTTP server keeps silent like this), or open the firewall",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreigner_is_named_by_what_it_says() {
+        let named = |said: &[u8]| foreign("host:1", said).to_string();
+        assert!(named(b"E\0\0\0\x8fSFATAL\0").contains("a PostgreSQL"));
+        assert!(named(b"HTTP/1.1 400 Bad Request\r\n").contains("an HTTP server"));
+        assert!(named(&[0x15, 0x03, 0x03, 0, 2]).contains("wants TLS"));
+        assert!(named(b"SSH-2.0").contains("something else"));
+    }
 }

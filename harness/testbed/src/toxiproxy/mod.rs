@@ -26,6 +26,7 @@ mod server;
 mod toxics;
 
 pub use client::{ProxyState, ToxicState, ToxiproxyClient};
+pub(crate) use program::require_go;
 pub use program::{TOXIPROXY_VERSION, fetch_toxiproxy, find_toxiproxy};
 pub use server::{LocalToxiproxy, ToxiproxyOptions};
 pub use toxics::{Direction, Toxic};

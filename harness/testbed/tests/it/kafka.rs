@@ -50,6 +50,19 @@ impl Bed {
     }
 }
 
+/// Brokers on free ports that may be started again soon after a crash: the default is 9 s.
+pub fn options(brokers: BrokerCount) -> KafkaOptions {
+    let quick = [
+        ("broker.session.timeout.ms", "2000"),
+        ("broker.heartbeat.interval.ms", "500"),
+    ];
+    let settings = quick.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    KafkaOptions {
+        settings: settings.into(),
+        ..KafkaOptions::new(&unique_run(), brokers).unwrap()
+    }
+}
+
 /// Fetches jars and Toxiproxy once, however many tests want them at once.
 pub fn fetched() {
     static FETCHED: OnceLock<()> = OnceLock::new();
@@ -80,10 +93,9 @@ async fn shared() -> MutexGuard<'static, Bed> {
     static SHARED: OnceCell<Mutex<Bed>> = OnceCell::const_new();
     let start = || async {
         fetched();
-        let run = unique_run();
-        let logs = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&run);
+        let options = options(BrokerCount::One);
+        let logs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shared-kafka");
         let supervisor = supervisor(&logs).await;
-        let options = KafkaOptions::new(&run, BrokerCount::One).unwrap();
         Mutex::new(Bed::start(&supervisor, &options).await)
     };
     SHARED.get_or_init(start).await.lock().await

@@ -3,11 +3,12 @@
 //! Starts nothing but `--version` of programs, changes nothing, and does not probe the network. Blocks for up to a few
 //! seconds: call it off the async threads. The text is the command line's business.
 
+mod programs;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -59,11 +60,13 @@ pub fn examine() -> Vec<Finding> {
         postgres_user(),
         data_disk(&base),
         fsync_time(&base),
-        c_compiler(),
+        programs::c_compiler(),
         docker(),
-        tool("Java", &["java", "-version"], "apt-get install default-jre-headless"),
-        tool("Maven", &["mvn", "--version"], "apt-get install maven"),
-        tool("Go", &["go", "version"], "apt-get install golang-go"),
+        programs::java(),
+        programs::maven(),
+        programs::kafka(),
+        programs::go(),
+        programs::toxiproxy(),
     ]
 }
 
@@ -133,57 +136,6 @@ fn fsync_time(base: &Path) -> Finding {
         )
     });
     from_result("durable write", measured)
-}
-
-fn c_compiler() -> Finding {
-    let remedy = "apt-get install build-essential";
-    program("C compiler", &["cc", "--version"], remedy, "needed to build")
-}
-
-/// Programs that nothing but event-driven mode needs.
-fn tool(part: &str, command: &[&str], remedy: &str) -> Finding {
-    program(part, command, remedy, "for event-driven mode")
-}
-
-fn program(part: &str, command: &[&str], remedy: &str, purpose: &str) -> Finding {
-    let part = part.to_owned();
-    let output = Command::new(command[0])
-        .args(&command[1..])
-        .stdin(std::process::Stdio::null())
-        .output();
-    match output.ok().filter(|output| output.status.success()) {
-        Some(output) => {
-            // Java answers on standard error.
-            let text = if output.stdout.is_empty() {
-                output.stderr
-            } else {
-                output.stdout
-            };
-            let text = without_colours(&String::from_utf8_lossy(&text));
-            let first = text.lines().next().unwrap_or_default().trim();
-            Finding {
-                part,
-                state: State::Ready,
-                found: format!("{first} ({purpose})"),
-                remedy: None,
-            }
-        }
-        None => Finding {
-            part,
-            state: State::Missing,
-            found: format!("no {} ({purpose})", command[0]),
-            remedy: Some(remedy.to_owned()),
-        },
-    }
-}
-
-/// Maven colours its version even for a pipe.
-fn without_colours(text: &str) -> String {
-    let mut parts = text.split("\u{1b}[");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |plain, part| {
-        plain + part.split_once('m').map_or(part, |(_, rest)| rest)
-    })
 }
 
 fn docker() -> Finding {
@@ -275,11 +227,6 @@ mod tests {
                 "{finding:?}"
             );
         }
-    }
-
-    #[test]
-    fn colours_are_taken_out() {
-        assert_eq!(without_colours("\u{1b}[1mApache Maven\u{1b}[m 3"), "Apache Maven 3");
     }
 
     #[test]
