@@ -23,9 +23,9 @@
 //! can't. Three brokers acknowledge when two have it. [`KafkaOptions::flush_every_messages`] of 1 is the variant that
 //! acknowledges what is on disk, as PostgreSQL does.
 //!
-//! A broker that is started again within `broker.session.timeout.ms` (9 s) of a crash is refused by the controller until
-//! then, because its old registration still stands: recovery from SIGKILL takes 10 s and more, from SIGTERM half of
-//! that. This is Kafka's default and left alone; [`KafkaOptions::settings`] can lower it.
+//! A broker that comes back soon after a crash is refused by the controller while its old registration stands, which is
+//! `broker.session.timeout.ms` (9 s): so recovery from SIGKILL takes seconds more than from SIGTERM. That is Kafka's
+//! default and left alone; [`KafkaOptions::settings`] can lower it.
 //!
 //! Must not make topics, nor produce or consume: whoever needs that has a client library.
 

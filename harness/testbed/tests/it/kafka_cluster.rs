@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use crossover_testbed::kafka::{BrokerCount, brokers_seen_at};
 use crossover_testbed::{KafkaOptions, LocalKafka, Signal, TestbedError};
 
-use crate::kafka::{Bed, fetched, options};
+use crate::kafka::{Bed, TOPICS, fetched, options, tool};
 use crate::support::{command_lines, supervisor, unique_run};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,6 +25,16 @@ async fn three_brokers_form_a_cluster_and_then_leave_nothing() {
     }
     assert_eq!(bed.links.all().count(), 6);
     assert_eq!(bed.links.bypasses().await.unwrap(), Vec::<String>::new());
+
+    let harness = bed.kafka.bootstrap();
+    tool(TOPICS, &["--bootstrap-server", &harness, "--create", "--topic", "safe"]);
+    let topic = tool(
+        TOPICS,
+        &["--bootstrap-server", &harness, "--describe", "--topic", "safe"],
+    );
+    for wanted in ["ReplicationFactor: 3", "min.insync.replicas=2"] {
+        assert!(topic.contains(wanted), "an acknowledgement means two brokers: {topic}");
+    }
 
     for id in [2, 3] {
         bed.kafka.halt(id, Signal::Kill).await.unwrap();

@@ -48,7 +48,7 @@ async fn link(client: &ToxiproxyClient) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_is_cut_delayed_silenced_and_healed() {
+async fn a_link_is_delayed_and_cut_and_mended() {
     let logs = tempfile::tempdir().unwrap();
     let supervisor = supervisor(logs.path()).await;
     let server = start(&supervisor).await;
@@ -76,7 +76,18 @@ async fn a_link_is_cut_delayed_silenced_and_healed() {
     assert!(round_trip(&mut stream).await.is_err(), "its connections are closed");
     assert!(TcpStream::connect(address).await.is_err(), "and new ones refused");
     client.enable("link").await.unwrap();
+    round_trip(&mut TcpStream::connect(address).await.unwrap())
+        .await
+        .unwrap();
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silenced_link_keeps_its_connections_until_all_is_reset() {
+    let logs = tempfile::tempdir().unwrap();
+    let supervisor = supervisor(logs.path()).await;
+    let server = start(&supervisor).await;
+    let client = server.client();
+    let address = link(client).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     client
         .add_toxic("link", Toxic::Timeout { after: None }, Direction::Upstream)
