@@ -87,6 +87,7 @@ fn a_postgres_is_gone_with_its_data_after_sigkill_of_the_harness() {
 }
 
 #[test]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 fn a_kafka_is_gone_with_its_data_after_sigkill_of_the_harness() {
     // Fetched before, or the harness of this test may be killed while it fetches.
     crate::kafka::fetched();

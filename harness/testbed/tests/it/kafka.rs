@@ -122,6 +122,7 @@ pub fn tool(class: &str, args: &[&str]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_broker_answers_the_harness_directly_and_others_through_their_proxies() {
     let bed = shared().await;
     let answer = probe_broker(&bed.kafka.bootstrap()).await.unwrap();
@@ -132,6 +133,7 @@ async fn a_broker_answers_the_harness_directly_and_others_through_their_proxies(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn clients_never_learn_an_address_that_bypasses_their_proxy() {
     let bed = shared().await;
     let listeners = bed.kafka.listeners()[0];
@@ -154,6 +156,7 @@ async fn clients_never_learn_an_address_that_bypasses_their_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn an_address_that_bypasses_its_proxy_would_be_found() {
     let bed = shared().await;
     let logs = tempfile::tempdir().unwrap();
@@ -177,6 +180,7 @@ async fn an_address_that_bypasses_its_proxy_would_be_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn cutting_the_link_of_workers_cuts_them_alone() {
     let bed = shared().await;
     let (workers, relays) = (bed.proxy(KafkaRole::Worker), bed.proxy(KafkaRole::Relay));
@@ -198,6 +202,7 @@ async fn cutting_the_link_of_workers_cuts_them_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_crash_and_an_orderly_stop_keep_data_and_ports() {
     let bed = shared().await;
     let (harness, relays) = (bed.kafka.bootstrap(), bed.proxy(KafkaRole::Relay));
@@ -233,6 +238,7 @@ async fn a_crash_and_an_orderly_stop_keep_data_and_ports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_frozen_broker_answers_after_the_thaw() {
     let bed = shared().await;
     let address = bed.kafka.bootstrap();

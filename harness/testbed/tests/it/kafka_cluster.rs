@@ -10,6 +10,7 @@ use crate::kafka::{Bed, TOPICS, fetched, options, tool};
 use crate::support::{command_lines, supervisor, unique_run};
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn three_brokers_form_a_cluster_and_then_leave_nothing() {
     fetched();
     let logs = tempfile::tempdir().unwrap();
@@ -54,6 +55,7 @@ async fn three_brokers_form_a_cluster_and_then_leave_nothing() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_taken_port_is_refused_by_its_number() {
     let logs = tempfile::tempdir().unwrap();
     let supervisor = supervisor(logs.path()).await;
@@ -69,6 +71,7 @@ async fn a_taken_port_is_refused_by_its_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_value_that_kafka_refuses_is_bad_input_and_leaves_nothing() {
     fetched();
     let logs = tempfile::tempdir().unwrap();

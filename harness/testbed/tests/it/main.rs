@@ -1,5 +1,5 @@
-//! The testbed against real processes, a real PostgreSQL, a real Kafka and a real Toxiproxy. A machine that lacks Java,
-//! Maven or Go fails their tests with the remedy: libtest can't skip at run time, and a test that did not run must not pass.
+//! The testbed against real processes, a real PostgreSQL, a real Kafka and a real Toxiproxy. On a machine that lacks Java,
+//! Maven or Go, the tests of the last two are ignored, and say so (`build.rs` looks).
 //!
 //! Each test has directories and marks of its own, so they run at once.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]

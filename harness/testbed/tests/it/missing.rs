@@ -78,6 +78,7 @@ fn without_java_the_remedy_is_named() {
 }
 
 #[test]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 fn without_maven_or_go_the_remedy_is_named() {
     assert_says(
         &Machine::with_java().complaint("kafka"),
@@ -89,6 +90,7 @@ fn without_maven_or_go_the_remedy_is_named() {
 }
 
 #[test]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 fn half_a_fetch_is_never_used_and_leaves_nothing() {
     let version = "if [ \"$1\" = --version ]; then echo Maven; exit 0; fi";
     // Broken off, with the broker's jar but not all; then an end that claims success.

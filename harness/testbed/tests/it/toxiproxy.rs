@@ -48,6 +48,7 @@ async fn link(client: &ToxiproxyClient) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_toxiproxy), ignore = "this machine lacks Go")]
 async fn a_link_is_delayed_and_cut_and_mended() {
     let logs = tempfile::tempdir().unwrap();
     let supervisor = supervisor(logs.path()).await;
@@ -82,6 +83,7 @@ async fn a_link_is_delayed_and_cut_and_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_toxiproxy), ignore = "this machine lacks Go")]
 async fn a_silenced_link_keeps_its_connections_until_all_is_reset() {
     let logs = tempfile::tempdir().unwrap();
     let supervisor = supervisor(logs.path()).await;
@@ -102,6 +104,7 @@ async fn a_silenced_link_keeps_its_connections_until_all_is_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_toxiproxy), ignore = "this machine lacks Go")]
 async fn every_toxic_is_taken_by_the_server_in_both_directions() {
     let logs = tempfile::tempdir().unwrap();
     let supervisor = supervisor(logs.path()).await;
@@ -137,6 +140,7 @@ async fn every_toxic_is_taken_by_the_server_in_both_directions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_toxiproxy), ignore = "this machine lacks Go")]
 async fn what_the_server_refuses_says_why() {
     let logs = tempfile::tempdir().unwrap();
     let supervisor = supervisor(logs.path()).await;
