@@ -29,6 +29,7 @@ async fn the_port_of_postgres_given_as_a_broker_is_named_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_proxy_with_nothing_behind_it_is_no_broker() {
     crate::kafka::fetched();
     let logs = tempfile::tempdir().unwrap();
