@@ -9,17 +9,18 @@ use crossover_proto::clock::MonotonicNs;
 use crossover_proto::definition::Definition;
 use crossover_proto::engine::engine_server::Engine;
 use crossover_proto::engine::{self as wire, CancelOutcome, Outcome, StartOutcome};
-use crossover_proto::history::{Event, JobKey, Recorder};
+use crossover_proto::history::{Event, Recorder};
 use crossover_proto::{InstanceId, JobId};
 use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
 
+use super::convert::{attempt_of, attempts, audit_entry, job_status, key_of, latest_of_each, to_wire};
 use super::wake::Wakeups;
 use super::{dead_letters, starter};
 use crate::EngineError;
 use crate::service::{Stop, stopped};
-use crate::store::{Attempt, Cancelled, ClaimKind, ClaimedJob, FailedAttempt, NewInstance, Store};
+use crate::store::{Attempt, Cancelled, ClaimKind, FailedAttempt, NewInstance, Store};
 
 /// Largest payload of an instance (bytes): a job row and a broker's message must hold it.
 pub const PAYLOAD_BYTES_MAX: usize = 900_000;
@@ -372,80 +373,6 @@ impl Api {
             },
             types,
         )))
-    }
-}
-
-/// Each job once, with its place. Of several attempts only the latest can be current: a worker that lost a lease and got
-/// the job again may name both in one call.
-fn latest_of_each(items: &[Option<Attempt>]) -> Vec<(usize, Attempt)> {
-    let mut latest: HashMap<JobId, i16> = HashMap::with_capacity(items.len());
-    for item in items.iter().flatten() {
-        let attempt = latest.entry(item.job).or_insert(item.attempt);
-        *attempt = item.attempt.max(*attempt);
-    }
-    let numbered = items.iter().enumerate();
-    numbered
-        .filter_map(|(index, item)| item.map(|attempt| (index, attempt)))
-        // Forgotten once it is found, so that a repeat of it is not taken.
-        .filter(|(_, item)| latest.get(&item.job) == Some(&item.attempt) && latest.remove(&item.job).is_some())
-        .collect()
-}
-
-fn attempts(batch: &[(usize, Attempt)]) -> Vec<Attempt> {
-    batch.iter().map(|(_, attempt)| *attempt).collect()
-}
-
-fn attempt_of(job: &wire::JobRef) -> Option<Attempt> {
-    Some(Attempt {
-        job: JobId(job.job_id),
-        attempt: i16::try_from(job.attempt).ok()?,
-        instance: InstanceId::from_wire(&job.instance_id)?,
-    })
-}
-
-fn key_of(job: &ClaimedJob) -> JobKey {
-    JobKey {
-        instance: job.instance,
-        job: job.id,
-        attempt: job.attempt.unsigned_abs(),
-        step: job.step.unsigned_abs(),
-        ordinal: job.ordinal.unsigned_abs(),
-    }
-}
-
-fn to_wire(job: ClaimedJob, job_type: &str) -> wire::Job {
-    wire::Job {
-        job: Some(wire::JobRef {
-            job_id: job.id.0,
-            attempt: u32::from(job.attempt.unsigned_abs()),
-            instance_id: job.instance.to_wire().to_vec().into(),
-        }),
-        job_type: job_type.to_owned(),
-        step: u32::from(job.step.unsigned_abs()),
-        ordinal: u32::from(job.ordinal.unsigned_abs()),
-        payload: job.payload.into(),
-    }
-}
-
-fn job_status(job: crate::store::JobView) -> wire::JobStatus {
-    wire::JobStatus {
-        job_id: job.id.0,
-        job_type: job.job_type,
-        step: u32::from(job.step.unsigned_abs()),
-        ordinal: u32::from(job.ordinal.unsigned_abs()),
-        state: job.state,
-        attempt: u32::from(job.attempt.unsigned_abs()),
-        worker: job.worker.unwrap_or_default(),
-        last_error: job.last_error.unwrap_or_default(),
-    }
-}
-
-fn audit_entry(line: crate::store::AuditLine) -> wire::AuditEntry {
-    wire::AuditEntry {
-        at_unix_us: line.at_us,
-        event: line.event,
-        job_id: line.job.map_or(0, |job| job.0),
-        attempt: u32::from(line.attempt.unsigned_abs()),
     }
 }
 

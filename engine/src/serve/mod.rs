@@ -4,6 +4,7 @@
 //! SKIP LOCKED, and tells the others of ready jobs by NOTIFY, after commit.
 
 mod api;
+mod convert;
 mod dead_letters;
 mod housekeeping;
 mod starter;

@@ -1,0 +1,145 @@
+//! What a scenario's types can't check: ranges, targets, conditions; each refusal names its place.
+
+use std::time::Duration;
+
+use crossover_engine::serve::POLL_JOBS_MAX;
+use crossover_evidence::load::{LoadError, validate_phases};
+
+use super::{Document, Hypothesis, Target};
+
+impl Document {
+    /// Checks what the types can't.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn validate(&self) -> Result<(), LoadError> {
+        self.workload.validate()?;
+        validate_phases(&self.load)?;
+        within("topology.replicas", self.topology.replicas, 1..=64)?;
+        within("topology.workers", self.topology.workers, 1..=256)?;
+        within(
+            "topology.worker_concurrency",
+            self.topology.worker_concurrency,
+            1..=100_000,
+        )?;
+        within(
+            "topology.replica_connections",
+            self.topology.replica_connections,
+            1..=100,
+        )?;
+        within("polling.batch", self.polling.batch, 1..=POLL_JOBS_MAX)?;
+        within("samplers.activity_hz", self.samplers.activity_hz, 10..=100)?;
+        lasting(
+            "polling.interval",
+            self.polling.interval,
+            Duration::from_millis(1),
+            Duration::from_secs(60),
+        )?;
+        lasting(
+            "engine.lease",
+            self.engine.lease,
+            Duration::from_millis(300),
+            Duration::from_hours(1),
+        )?;
+        let housekeeping = self.engine.housekeeping_interval;
+        lasting(
+            "engine.housekeeping_interval",
+            housekeeping,
+            Duration::from_millis(10),
+            Duration::from_secs(60),
+        )?;
+        lasting(
+            "drain.timeout",
+            self.drain.timeout,
+            Duration::from_secs(1),
+            Duration::from_hours(24),
+        )?;
+        self.validate_faults()?;
+        let settings = serde_json::to_value(self).unwrap_or_default();
+        for (index, hypothesis) in self.hypotheses.iter().enumerate() {
+            hypothesis.validate_when(index, &settings)?;
+            if hypothesis.at_least.is_none() && hypothesis.at_most.is_none() {
+                return refuse(
+                    format!("hypotheses[{index}]"),
+                    "found neither at_least nor at_most; give at least one",
+                );
+            }
+        }
+        for (index, sweep) in self.sweep.iter().enumerate() {
+            if sweep.values.is_empty() {
+                return refuse(
+                    format!("sweep[{index}].values"),
+                    "found none; a sweep needs at least one value",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_faults(&self) -> Result<(), LoadError> {
+        let timed = self.load.iter().filter_map(|phase| phase.duration).sum::<Duration>();
+        let traced = self.load.iter().any(|phase| phase.file.is_some());
+        for (index, fault) in self.faults.iter().enumerate() {
+            Target::parse(&fault.target, &self.topology).map_err(|problem| LoadError {
+                place: format!("faults[{index}].target"),
+                problem,
+            })?;
+            if !traced && fault.at + fault.lasts > timed {
+                let (at, lasts) = (
+                    humantime::format_duration(fault.at),
+                    humantime::format_duration(fault.lasts),
+                );
+                let timed = humantime::format_duration(timed);
+                let problem = format!("found {at} for {lasts}; it must end within the load, which lasts {timed}");
+                return refuse(format!("faults[{index}].at"), problem);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Hypothesis {
+    /// A key that is not there would never have the value, and the hypothesis would never be judged.
+    fn validate_when(&self, index: usize, settings: &serde_json::Value) -> Result<(), LoadError> {
+        let Some(when) = &self.when else { return Ok(()) };
+        let place = format!("hypotheses[{index}].when");
+        for condition in when.split(',') {
+            let Some((key, _)) = condition.split_once('=') else {
+                return refuse(place, "expected KEY=VALUE, as in polling.claim=blocking");
+            };
+            let known = key.trim().split('.').try_fold(settings, |value, step| value.get(step));
+            if known.is_none() {
+                return refuse(place, format!("found {when:?}; a scenario has no key {:?}", key.trim()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn within(place: &str, found: u32, allowed: std::ops::RangeInclusive<u32>) -> Result<(), LoadError> {
+    if allowed.contains(&found) {
+        return Ok(());
+    }
+    refuse(
+        place.to_owned(),
+        format!("found {found}; allowed is {} to {}", allowed.start(), allowed.end()),
+    )
+}
+
+fn lasting(place: &str, found: Duration, least: Duration, most: Duration) -> Result<(), LoadError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    let words = [found, least, most].map(humantime::format_duration);
+    refuse(
+        place.to_owned(),
+        format!("found {}; allowed is {} to {}", words[0], words[1], words[2]),
+    )
+}
+
+fn refuse<T>(place: String, problem: impl Into<String>) -> Result<T, LoadError> {
+    Err(LoadError {
+        place,
+        problem: problem.into(),
+    })
+}
