@@ -208,6 +208,8 @@ impl Engine for Api {
     async fn poll(&self, request: Request<wire::PollRequest>) -> Answer<wire::PollResponse> {
         let poll = request.into_inner();
         bounded_by(poll.max_jobs as usize, POLL_JOBS_MAX as usize)?;
+        without_nul("job_type", &poll.job_type)?;
+        without_nul("worker", &poll.worker)?;
         let deadline = Instant::now() + Duration::from_millis(u64::from(poll.wait_ms)).min(WAIT_MAX);
         let waker = self.wakeups.of(&poll.job_type);
         loop {
@@ -315,12 +317,16 @@ impl Engine for Api {
         &self,
         request: Request<wire::ListDeadLettersRequest>,
     ) -> Answer<wire::ListDeadLettersResponse> {
-        let listed = dead_letters::list(&self.store, &request.into_inner()).await;
+        let request = request.into_inner();
+        without_nul("reason_contains", &request.reason_contains)?;
+        let listed = dead_letters::list(&self.store, &request).await;
         listed.map(Response::new).map_err(status)
     }
 
     async fn replay_dead_letters(&self, request: Request<wire::DeadLetterSelection>) -> Answer<wire::DeadLetterChange> {
-        let replayed = dead_letters::replay(&self.store, &self.wakeups, &request.into_inner()).await;
+        let request = request.into_inner();
+        without_nul("reason_contains", &request.reason_contains)?;
+        let replayed = dead_letters::replay(&self.store, &self.wakeups, &request).await;
         replayed.map(Response::new).map_err(status)
     }
 
@@ -328,7 +334,9 @@ impl Engine for Api {
         &self,
         request: Request<wire::DeadLetterSelection>,
     ) -> Answer<wire::DeadLetterChange> {
-        let discarded = dead_letters::discard(&self.store, &request.into_inner()).await;
+        let request = request.into_inner();
+        without_nul("reason_contains", &request.reason_contains)?;
+        let discarded = dead_letters::discard(&self.store, &request).await;
         discarded.map(Response::new).map_err(status)
     }
 
@@ -360,6 +368,10 @@ impl Api {
         if item.payload.len() > PAYLOAD_BYTES_MAX {
             return Ok(Err(StartOutcome::PayloadTooLarge));
         }
+        // PostgreSQL's text holds no NUL, and would fail the neighbours too.
+        if item.definition.contains('\0') {
+            return Ok(Err(StartOutcome::UnknownDefinition));
+        }
         let Some((definition, types)) = self.definition(&item.definition).await? else {
             return Ok(Err(StartOutcome::UnknownDefinition));
         };
@@ -389,6 +401,14 @@ fn first_step_types(definition: &Definition) -> Vec<String> {
 fn unique<T: Eq + Hash + Clone>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = HashSet::new();
     items.filter(|item| seen.insert(item.clone())).collect()
+}
+
+/// PostgreSQL's text holds no NUL: asking again would not help.
+fn without_nul(field: &str, text: &str) -> Result<(), Status> {
+    if text.contains('\0') {
+        return Err(Status::invalid_argument(format!("{field}: holds a NUL character")));
+    }
+    Ok(())
 }
 
 fn bounded(items: usize) -> Result<(), Status> {

@@ -44,7 +44,7 @@ impl Poller {
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
         let request = wire::PollRequest {
             job_type: job_type.to_owned(),
-            max_jobs: args.batch,
+            max_jobs: most_at_once(args),
             worker: args.process.name.clone(),
             lease_ms: millis(args.lease),
             wait_ms: if args.wake == Wake::Notify {
@@ -143,6 +143,15 @@ impl Poller {
             }
         });
         Ok(())
+    }
+}
+
+/// Jobs in one poll. A long poll holds its slots while it waits: no type may hold those of all the others.
+fn most_at_once(args: &WorkerArgs) -> u32 {
+    let types = u32::try_from(args.job_type.len()).unwrap_or(u32::MAX).max(1);
+    match args.wake {
+        Wake::Interval => args.batch,
+        Wake::Notify => args.batch.min((args.concurrency / types).max(1)),
     }
 }
 

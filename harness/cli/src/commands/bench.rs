@@ -58,11 +58,6 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         postgres_port: args.postgres_port,
         history: !args.no_history,
     };
-    if !points.is_empty() && args.keep {
-        return Err(bad_input(
-            "--keep: a sweep starts its servers anew for each point; fix its keys with --set to keep one",
-        ));
-    }
     if !points.is_empty() {
         return sweep::run(&scenario, &points, &options, &directory, interrupted, &progress).await;
     }

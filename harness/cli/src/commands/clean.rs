@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use crossover_testbed::PostgresOptions;
+use crossover_testbed::RunLock;
 use crossover_testbed::owned::remove_leftovers;
 use crossover_testbed::supervisor::kept::end_kept;
 
@@ -17,6 +18,12 @@ use crate::place;
 /// If something that is ours can't be ended or removed.
 pub async fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
     let output = place::root()?.join(&args.output);
+    // A run under way is no leftover.
+    let _lock = if args.runs {
+        Some(RunLock::acquire("clean")?)
+    } else {
+        None
+    };
     let mut removed = 0;
     for entry in std::fs::read_dir(&output).into_iter().flatten() {
         let path = entry.context("can't list the runs")?.path();

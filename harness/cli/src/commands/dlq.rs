@@ -26,12 +26,14 @@ pub async fn run(command: DlqCommand) -> anyhow::Result<ExitCode> {
         DlqCommand::Show { job, system } => show(job, &system).await?,
         DlqCommand::Replay(change) => {
             let mut engine = connect(&change.system).await?;
-            let replayed = change_all(&change, async |page| engine.replay_dead_letters(page).await).await?;
+            let most = count(&mut engine, &change).await?;
+            let replayed = change_all(&change, most, async |page| engine.replay_dead_letters(page).await).await?;
             println!("{replayed} brought back");
         }
         DlqCommand::Discard(change) => {
             let mut engine = connect(&change.system).await?;
-            let discarded = change_all(&change, async |page| engine.discard_dead_letters(page).await).await?;
+            let most = count(&mut engine, &change).await?;
+            let discarded = change_all(&change, most, async |page| engine.discard_dead_letters(page).await).await?;
             println!("{discarded} given up");
         }
     }
@@ -42,32 +44,22 @@ async fn list(selection: &DlqSelection) -> anyhow::Result<()> {
     let mut engine = connect(&selection.system).await?;
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     let mut shown = 0;
-    let mut after_job_id = 0;
-    loop {
-        let request = wire::ListDeadLettersRequest {
-            reason_contains: selection.reason.clone(),
-            after_job_id,
-            limit: 0,
-        };
-        let page = engine.list_dead_letters(request).await?.into_inner().dead_letters;
-        let Some(last) = page.last() else { break };
-        after_job_id = last.job_id;
-        for letter in page {
-            if shown < LINES_MAX {
-                let wire::DeadLetter {
-                    job_id,
-                    job_type,
-                    attempt,
-                    definition,
-                    reason,
-                    ..
-                } = &letter;
-                println!("job {job_id}  {definition}/{job_type}  attempt {attempt}  {reason}");
-                shown += 1;
-            }
-            *reasons.entry(letter.reason).or_default() += 1;
+    each(&mut engine, &selection.reason, |letter| {
+        if shown < LINES_MAX {
+            let wire::DeadLetter {
+                job_id,
+                job_type,
+                attempt,
+                definition,
+                reason,
+                ..
+            } = &letter;
+            println!("job {job_id}  {definition}/{job_type}  attempt {attempt}  {reason}");
+            shown += 1;
         }
-    }
+        *reasons.entry(letter.reason).or_default() += 1;
+    })
+    .await?;
     let total: u64 = reasons.values().sum();
     if total > LINES_MAX as u64 {
         println!("… and {} more", total - LINES_MAX as u64);
@@ -77,6 +69,38 @@ async fn list(selection: &DlqSelection) -> anyhow::Result<()> {
         println!("  {count:>8}  {reason}");
     }
     Ok(())
+}
+
+/// Dead letters that a change is about, now.
+async fn count(engine: &mut EngineClient<Channel>, change: &DlqChange) -> anyhow::Result<u64> {
+    let mut count = 0;
+    let reason = change.reason.clone().unwrap_or_default();
+    each(engine, &reason, |letter| {
+        let meant = change.job.is_empty() || change.job.contains(&letter.job_id);
+        count += u64::from(meant);
+    })
+    .await?;
+    Ok(count)
+}
+
+/// Visits all dead letters whose reason contains a text, a page at a time.
+async fn each(
+    engine: &mut EngineClient<Channel>,
+    reason_contains: &str,
+    mut visit: impl FnMut(wire::DeadLetter),
+) -> anyhow::Result<()> {
+    let mut after_job_id = 0;
+    loop {
+        let request = wire::ListDeadLettersRequest {
+            reason_contains: reason_contains.to_owned(),
+            after_job_id,
+            limit: 0,
+        };
+        let page = engine.list_dead_letters(request).await?.into_inner().dead_letters;
+        let Some(last) = page.last() else { return Ok(()) };
+        after_job_id = last.job_id;
+        page.into_iter().for_each(&mut visit);
+    }
 }
 
 async fn show(job: i64, system: &KeptSystem) -> anyhow::Result<()> {
@@ -124,9 +148,10 @@ async fn show(job: i64, system: &KeptSystem) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Repeats a change, a page at a time, until there is nothing more to change.
+/// Repeats a change, a page at a time, for as many as there are now: what fails again meanwhile is not taken up again.
 async fn change_all(
     change: &DlqChange,
+    most: u64,
     mut page: impl AsyncFnMut(wire::DeadLetterSelection) -> Result<tonic::Response<wire::DeadLetterChange>, tonic::Status>,
 ) -> anyhow::Result<u64> {
     let selection = wire::DeadLetterSelection {
@@ -135,13 +160,19 @@ async fn change_all(
         limit: 0,
     };
     let mut total = 0;
-    loop {
-        let changed = page(selection.clone()).await?.into_inner().changed;
+    while total < most {
+        let limit = u32::try_from(most - total).unwrap_or(u32::MAX);
+        let selection = wire::DeadLetterSelection {
+            limit,
+            ..selection.clone()
+        };
+        let changed = page(selection).await?.into_inner().changed;
         if changed == 0 {
-            return Ok(total);
+            break;
         }
         total += u64::from(changed);
     }
+    Ok(total)
 }
 
 /// A replica of the kept system; its address is in the run's directory.

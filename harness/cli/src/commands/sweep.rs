@@ -45,7 +45,7 @@ pub fn is_sweep(path: &Path) -> bool {
 ///
 /// # Errors
 /// If the directory is damaged.
-pub fn report_again(path: &Path) -> anyhow::Result<ExitCode> {
+pub fn report_again(path: &Path) -> anyhow::Result<()> {
     let directory = RunDirectory::open(path);
     let text = std::fs::read_to_string(directory.file(SWEEP_FILE)).context("can't read the sweep's points")?;
     let plan: SweepPlan = serde_json::from_str(&text).context("the sweep's points are damaged")?;
@@ -59,7 +59,8 @@ pub fn report_again(path: &Path) -> anyhow::Result<ExitCode> {
             done.push((swept(number, values, judge(&run)?), scenario));
         }
     }
-    report(&scenario, &done, &plan, &directory)
+    report(&scenario, &done, &plan, &directory)?;
+    Ok(())
 }
 
 /// Runs all points, in order, and writes the report over them.
@@ -106,7 +107,9 @@ pub async fn run(
     }
     progress.done();
     sweep.mark_latest();
-    report(scenario, &done, &plan, &sweep)
+    let code = report(scenario, &done, &plan, &sweep)?;
+    let cut_short = done.len() < points.len() && severity(code) <= severity(INTERRUPTED);
+    Ok(ExitCode::from(if cut_short { INTERRUPTED } else { code }))
 }
 
 fn name_of(number: usize) -> String {
@@ -127,7 +130,7 @@ fn report(
     done: &[(SweepPoint, Scenario)],
     plan: &SweepPlan,
     directory: &RunDirectory,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<u8> {
     let findings = findings(&scenario.document.claims, done);
     let points: Vec<SweepPoint> = done.iter().map(|(point, _)| point.clone()).collect();
     let started_at = points
@@ -161,7 +164,7 @@ fn report(
         .iter()
         .map(|point| code_of(&point.result))
         .max_by_key(|code| severity(*code));
-    Ok(ExitCode::from(worst.unwrap_or(INTERRUPTED)))
+    Ok(worst.unwrap_or(INTERRUPTED))
 }
 
 fn severity(code: u8) -> u8 {

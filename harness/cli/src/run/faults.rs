@@ -2,7 +2,8 @@
 //!
 //! Whatever happens, [`Timeline::heal`] mends all that is broken; healing twice is harmless.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,6 +24,8 @@ pub struct Timeline {
     parts: Arc<Parts>,
     meta: Meta,
     document: Arc<Document>,
+    /// Faults that are injected and not mended, by their place in the scenario.
+    open: Arc<Mutex<BTreeSet<usize>>>,
 }
 
 impl Timeline {
@@ -40,6 +43,7 @@ impl Timeline {
             parts,
             meta,
             document,
+            open: Arc::default(),
         }
     }
 
@@ -71,6 +75,7 @@ impl Timeline {
         let since_origin = || MonotonicNs::now().saturating_since(origin).as_secs_f64();
         let injected_s = since_origin();
         self.meta.event(format!("{} {name}", verb(fault.kind)));
+        self.open().insert(index);
         let took_effect = self
             .inject(&target, &name, fault.kind)
             .await
@@ -84,6 +89,7 @@ impl Timeline {
         self.mend(&target, &name, fault.kind)
             .await
             .with_context(|| format!("mending {name}"))?;
+        self.open().remove(&index);
         let healed_s = since_origin();
         self.meta.update(|meta| meta.faults[index].healed_s = Some(healed_s))?;
         self.meta.event(format!("{name} mended"));
@@ -132,9 +138,14 @@ impl Timeline {
         }
     }
 
-    /// Mends everything that a fault of the scenario may have left broken.
+    fn open(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Mends what faults have left broken, and nothing else: a part that ended by itself stays so, and is reported.
     pub async fn heal(&self) {
-        for fault in &self.document.faults {
+        let open: Vec<usize> = self.open().iter().copied().collect();
+        for fault in open.into_iter().filter_map(|index| self.document.faults.get(index)) {
             let Ok(target) = Target::parse(&fault.target, &self.document.topology) else {
                 continue;
             };

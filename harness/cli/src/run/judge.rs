@@ -10,8 +10,8 @@ use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
-    Check, InstrumentInfo, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo, Throughput, TopologyInfo,
-    Verdict,
+    Check, InstrumentInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo, Throughput,
+    TopologyInfo, Verdict,
 };
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
@@ -35,7 +35,12 @@ const LATE_SHARE_MAX: f64 = 0.01;
 pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
     let meta: RunMeta = read_json(directory, "run.json")?;
     let scenario = scenario::reload(&directory.file("scenario.toml"), &meta.scenario)?;
-    let history = read_history(directory)?;
+    let mut history = read_history(directory)?;
+    if let Some(moment) = meta.snapshot_ns {
+        history
+            .iter_mut()
+            .for_each(|file| file.records.retain(|record| record.at.0 <= moment));
+    }
     let samples = read_samples(directory)?;
     let database = snapshot::read(directory)?;
     let (result, series) = build(&meta, &scenario, &history, &samples, database.as_ref());
@@ -69,6 +74,7 @@ fn build(
         workload: &document.workload,
         mode: Mode::Polling,
         origin,
+        load_end: meta.load_end_ns.map(MonotonicNs),
     });
     let measures = Measures::of(&ledger);
     let judgement = judgement(&ledger, &measures, meta, database.is_some());
@@ -86,19 +92,6 @@ fn build(
     samples::fill_series(&mut series, samples, origin);
     series.events = timeline(meta, scenario, origin);
 
-    let mut phases = measures.phases.clone();
-    for phase in &mut phases {
-        let from = origin.plus(Duration::from_secs_f64(phase.start_s));
-        // A prefill's jobs are worked on from the start of the load to the end of the drain.
-        let to = if phase.duration_s > 0.0 {
-            from.plus(Duration::from_secs_f64(phase.duration_s))
-        } else {
-            end
-        };
-        let seen = samples::postgres(samples, from, to);
-        phase.lock_wait_share = seen.lock_wait_share;
-        phase.waits = seen.waits;
-    }
     let (query_ms, hz) = samples::sampler_cost(samples);
     let mut result = RunResult {
         schema_version: SCHEMA_VERSION,
@@ -106,7 +99,7 @@ fn build(
         testbed: meta.testbed.clone().unwrap_or_else(no_testbed),
         topology: topology(document),
         load: measures.load,
-        phases,
+        phases: with_waits(&measures.phases, samples, origin, end),
         latency_ms: measures.latency_ms,
         throughput: throughput(meta, measures.throughput, database, end.saturating_since(origin)),
         postgres: samples::postgres(samples, warm, end),
@@ -131,6 +124,25 @@ fn build(
     result.run.valid = result.run.invalid_reasons.is_empty();
     result.claims = hypotheses::judge(document, &result);
     (result, series)
+}
+
+/// The phases with what the samplers saw during each.
+fn with_waits(phases: &[PhaseResult], samples: &[Sample], origin: MonotonicNs, end: MonotonicNs) -> Vec<PhaseResult> {
+    let with = |phase: &PhaseResult| {
+        let from = origin.plus(Duration::from_secs_f64(phase.start_s));
+        // A prefill's jobs are worked on from the start of the load to the end of the drain.
+        let to = match phase.duration_s > 0.0 {
+            true => from.plus(Duration::from_secs_f64(phase.duration_s)),
+            false => end,
+        };
+        let seen = samples::postgres(samples, from, to);
+        PhaseResult {
+            lock_wait_share: seen.lock_wait_share,
+            waits: seen.waits,
+            ..phase.clone()
+        }
+    };
+    phases.iter().map(with).collect()
 }
 
 /// Without a history, only the database tells how many jobs were completed, and the harness how long that took: from the
@@ -200,9 +212,6 @@ fn run_info(meta: &RunMeta, scenario: &Scenario, duration: Duration) -> RunInfo 
 
 fn invalid_reasons(meta: &RunMeta, result: &RunResult) -> Vec<String> {
     let mut reasons = meta.invalid_reasons.clone();
-    if cfg!(debug_assertions) {
-        reasons.push("debug build: its speed says nothing".to_owned());
-    }
     if result.load.late_share > LATE_SHARE_MAX {
         reasons.push(format!(
             "the generator was late: {:.1} % of arrivals were sent more than 10 ms after their time; at most 1 % is allowed",

@@ -37,6 +37,9 @@ pub struct RunMeta {
     /// The drain ended with nothing left to do.
     #[serde(default)]
     pub drained: bool,
+    /// When the database was copied: what a kept system did later is not the run's.
+    #[serde(default)]
+    pub snapshot_ns: Option<u64>,
     /// Everything was done that the stages ask for.
     pub finished: bool,
     /// Ctrl-C.
@@ -75,10 +78,16 @@ impl RunMeta {
             load_end_ns: None,
             end_ns: None,
             drained: false,
+            snapshot_ns: None,
             finished: false,
             interrupted: false,
             history: options.history,
-            invalid_reasons: Vec::new(),
+            // Of the program that measures, not of the one that writes the report.
+            invalid_reasons: if cfg!(debug_assertions) {
+                vec!["debug build: its speed says nothing".to_owned()]
+            } else {
+                Vec::new()
+            },
             record_ns: None,
             reference_jobs_per_s: None,
             faults: Vec::new(),

@@ -101,16 +101,14 @@ pub async fn run(
     }
     .all(interrupted)
     .await;
-    if options.keep && outcome.is_ok() {
-        let kept = supervisor.keep().await?;
-        progress.note(&format!(
-            "left running, as {} says; `./just clean` ends it",
-            kept.display()
-        ));
+    // Half a system is not kept.
+    let ended = if options.keep && outcome.is_ok() && meta.get().finished {
+        keep(&supervisor, progress).await
     } else {
-        supervisor.shutdown().await?;
-    }
-    if let Err(error) = outcome {
+        supervisor.shutdown().await.map_err(anyhow::Error::from)
+    };
+    // The first error is the cause of the others.
+    if let Err(error) = outcome.and(ended) {
         let reason = format!("the run broke off: {error:#}");
         meta.update(|meta| meta.invalid_reasons.push(reason))?;
         // What was measured up to here is still a report; the error is what the user must see.
@@ -121,6 +119,13 @@ pub async fn run(
     let judged = directory.clone();
     let result = tokio::task::spawn_blocking(move || judge(&judged)).await??;
     Ok((directory, result))
+}
+
+async fn keep(supervisor: &Supervisor, progress: &Progress) -> anyhow::Result<()> {
+    let kept = supervisor.keep().await?;
+    let kept = kept.display();
+    progress.note(&format!("left running, as {kept} says; `./just clean` ends it"));
+    Ok(())
 }
 
 /// The stages of a run, in order.
@@ -154,9 +159,10 @@ impl Stages<'_> {
             parts.stop().await;
         }
         self.progress.stage("reading the database");
-        snapshot::save(self.directory, &database).await?;
+        let moment = snapshot::save(self.directory, &database).await?;
         self.meta.update(|meta| {
             meta.finished = true;
+            meta.snapshot_ns = Some(moment.0);
             meta.interrupted = was_interrupted;
         })
     }
@@ -258,12 +264,14 @@ impl Stages<'_> {
         } else {
             document.drain.timeout
         };
-        self.drain(&load, database, Instant::now() + drain, interrupted).await?;
+        self.drain(&load, database, Instant::now() + drain, interrupted.clone())
+            .await?;
         self.meta.update(|meta| meta.end_ns = Some(MonotonicNs::now().0))?;
         settling.abort();
         shown.abort();
         samplers.stop();
-        Ok(was_interrupted)
+        // One that came during the drain cut it short.
+        Ok(was_interrupted || *interrupted.borrow())
     }
 
     async fn until_load_ends(

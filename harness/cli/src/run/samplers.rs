@@ -1,7 +1,7 @@
 //! Looks at PostgreSQL and at the processes while the load runs, on connections of its own, and writes a line a look.
 //!
 //! Each look is one autocommit statement: statistics cached inside a transaction would hide live waits. The samplers
-//! carry an `application_name` that their own query leaves out. `pg_locks` is read only when somebody waits for a lock.
+//! carry an `application_name` that their own query leaves out.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,21 +20,20 @@ use tokio::time::MissedTickBehavior;
 
 use super::directory::RunDirectory;
 
+/// A row waiter waits for the holder's transaction while it holds the tuple lock that names the table; those behind it
+/// in the queue wait for that tuple lock. `pg_locks` is read in the same look, and only for backends that wait for a
+/// lock: a second look would miss every wait that ended in between.
 const ACTIVITY: &str = "/* sample_activity */
     SELECT state = 'active' AS active, coalesce(wait_event_type, 'CPU') AS wait_type, coalesce(wait_event, '') AS event,
-           split_part(query, ' ', 2) AS statement, count(*)::integer AS count
-    FROM pg_stat_activity WHERE application_name LIKE 'crossover-engine%' GROUP BY 1, 2, 3, 4";
-
-/// A row waiter waits for the holder's transaction while it holds the tuple lock that names the table; those behind it
-/// in the queue wait for that tuple lock.
-const LOCKS: &str = "/* sample_locks */
-    SELECT activity.wait_event AS event, split_part(activity.query, ' ', 2) AS statement,
-           coalesce(tuple.relation, waiting.relation)::regclass::text AS relation, count(*)::integer AS count
+           split_part(query, ' ', 2) AS statement, locked.relation::regclass::text AS relation, count(*)::integer AS count
     FROM pg_stat_activity AS activity
-    JOIN pg_locks AS waiting ON waiting.pid = activity.pid AND NOT waiting.granted
-    LEFT JOIN pg_locks AS tuple ON tuple.pid = activity.pid AND tuple.locktype = 'tuple' AND tuple.granted
-    WHERE activity.application_name LIKE 'crossover-engine%' AND activity.wait_event_type = 'Lock'
-    GROUP BY 1, 2, 3";
+    LEFT JOIN LATERAL (
+        SELECT coalesce(max(relation) FILTER (WHERE locktype = 'tuple' AND granted),
+                        max(relation) FILTER (WHERE NOT granted)) AS relation
+        FROM pg_locks WHERE activity.wait_event_type = 'Lock' AND pg_locks.pid = activity.pid
+    ) AS locked ON true
+    WHERE application_name LIKE 'crossover-engine%'
+    GROUP BY 1, 2, 3, 4, 5";
 
 const TABLES: &str = "/* sample_tables */
     SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'job'";
@@ -137,15 +136,11 @@ async fn activity(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> 
             active.push(Active {
                 wait_type: row.try_get("wait_type")?,
                 event: row.try_get("event")?,
-                relation: None,
+                relation: row.try_get("relation")?,
                 statement: row.try_get("statement")?,
                 count,
             });
         }
-    }
-    if active.iter().any(|group| group.wait_type == "Lock") {
-        active.retain(|group| group.wait_type != "Lock");
-        active.extend(locks(connection).await?);
     }
     Ok(Sample::Activity {
         at: at.0,
@@ -153,21 +148,6 @@ async fn activity(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> 
         connections,
         active,
     })
-}
-
-async fn locks(connection: &mut PgConnection) -> Result<Vec<Active>, sqlx::Error> {
-    let rows = sqlx::query(LOCKS).fetch_all(connection).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Active {
-                wait_type: "Lock".to_owned(),
-                event: row.try_get("event")?,
-                relation: row.try_get("relation")?,
-                statement: row.try_get("statement")?,
-                count: u32::try_from(row.try_get::<i32, _>("count")?).unwrap_or(0),
-            })
-        })
-        .collect()
 }
 
 async fn tables(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> {

@@ -11,13 +11,14 @@ use anyhow::{Context, bail};
 use crossover_evidence::snapshot::{
     AuditEvent, AuditRow, DefinitionRow, InstanceRow, InstanceState, JobRow, JobState, Snapshot,
 };
+use crossover_proto::clock::MonotonicNs;
 use crossover_proto::{InstanceId, JobId};
 use crossover_testbed::ConnectionUrl;
 use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
-use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgPoolCopyExt};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tokio_stream::StreamExt;
 use uuid::Uuid;
 
@@ -43,26 +44,28 @@ const TABLES: [(&str, &str); 4] = [
     ),
 ];
 
-/// Copies the tables to the run's directory.
+/// Copies the tables to the run's directory, all as of one moment; returns that moment.
 ///
 /// # Errors
 /// If the database does not answer, or the disk is full.
-pub async fn save(directory: &RunDirectory, database: &ConnectionUrl) -> anyhow::Result<()> {
+pub async fn save(directory: &RunDirectory, database: &ConnectionUrl) -> anyhow::Result<MonotonicNs> {
     let options: PgConnectOptions = database.reveal().parse().context("the database URL")?;
-    let pool = sqlx::postgres::PgPoolOptions::new()
-        .max_connections(1)
-        .connect_with(
-            options
-                .application_name("crossover-snapshot")
-                .disable_statement_logging(),
-        )
-        .await
-        .context("can't read the database at the end of the run")?;
+    let options = options.application_name("crossover-snapshot");
+    let connected = options.connect().await;
+    let mut connection = connected.context("can't read the database at the end of the run")?;
+    // A kept system goes on while it is copied.
+    sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .execute(&mut connection)
+        .await?;
+    sqlx::query("SELECT 1 FROM definition LIMIT 1")
+        .execute(&mut connection)
+        .await?;
+    let moment = MonotonicNs::now();
     for (table, query) in TABLES {
         let path = directory.file(&format!("database/{table}.tsv"));
         let half = path.with_extension("part");
         let mut file = BufWriter::new(File::create(&half).with_context(|| format!("can't make {}", half.display()))?);
-        let mut rows = pool.copy_out_raw(&format!("COPY ({query}) TO STDOUT")).await?;
+        let mut rows = connection.copy_out_raw(&format!("COPY ({query}) TO STDOUT")).await?;
         while let Some(bytes) = rows.next().await {
             file.write_all(&bytes?)
                 .with_context(|| format!("can't write {}", half.display()))?;
@@ -70,8 +73,8 @@ pub async fn save(directory: &RunDirectory, database: &ConnectionUrl) -> anyhow:
         file.flush()?;
         fs::rename(&half, &path)?;
     }
-    pool.close().await;
-    Ok(())
+    connection.close().await?;
+    Ok(moment)
 }
 
 /// Reads the tables back; `None` if the run died before they were copied.

@@ -55,6 +55,7 @@ impl Document {
             Duration::from_hours(24),
         )?;
         self.validate_faults()?;
+        self.validate_reference()?;
         let settings = serde_json::to_value(self).unwrap_or_default();
         for (index, hypothesis) in self.hypotheses.iter().enumerate() {
             hypothesis.validate_when(index, &settings)?;
@@ -74,6 +75,20 @@ impl Document {
             }
         }
         Ok(())
+    }
+
+    fn validate_reference(&self) -> Result<(), LoadError> {
+        let Some(reference) = &self.reference else {
+            return Ok(());
+        };
+        within("reference.batch", reference.batch, 1..=5_000)?;
+        within("reference.clients", reference.clients, 1..=100)?;
+        // Fewer, and not every client would have a batch.
+        within(
+            "reference.jobs",
+            reference.jobs,
+            reference.batch * reference.clients..=10_000_000,
+        )
     }
 
     fn validate_faults(&self) -> Result<(), LoadError> {

@@ -141,7 +141,8 @@ fn the_series_cover_the_run_second_by_second() {
                 .collect(),
             false => vec![list.len()],
         };
-        let empty = list.is_empty() && name == "lag";
+        // No broker here; and a look may have found nobody active in so short a run.
+        let empty = list.is_empty() && ["lag", "waits"].contains(&name.as_str());
         assert!(
             empty || lengths.iter().all(|length| *length as u64 == seconds),
             "{name}: {lengths:?}, not {seconds}"

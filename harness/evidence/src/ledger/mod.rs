@@ -65,6 +65,8 @@ pub struct RunEvidence<'a> {
     pub mode: Mode,
     /// Start of the load: offset 0 of the plan.
     pub origin: MonotonicNs,
+    /// End of the load; `None` if the run died before it, and only its records tell how far it came.
+    pub load_end: Option<MonotonicNs>,
 }
 
 /// One workflow instance.

@@ -33,7 +33,7 @@ impl Completed {
     }
 }
 
-/// A timed phase counts all completions within its window, cut short where the history ends. A prefill counts the
+/// A timed phase counts all completions within its window, cut short where the load was broken off. A prefill counts the
 /// completions of its own jobs, from the start of the load to the last of them.
 pub(super) fn by_phase(ledger: &Ledger<'_>) -> Vec<Completed> {
     let plan = ledger.evidence().plan;
@@ -81,7 +81,8 @@ pub(super) fn whole(ledger: &Ledger<'_>, by_phase: &[Completed]) -> Throughput {
 
 fn within(ledger: &Ledger<'_>, phase: &PlannedPhase, finished: &[u64]) -> Completed {
     let from = ledger.evidence().origin.plus(phase.start);
-    let to = from.plus(phase.duration).min(ledger.end());
+    let load_end = ledger.evidence().load_end.unwrap_or_else(|| ledger.end());
+    let to = from.plus(phase.duration).min(load_end);
     Completed {
         count: count_between(finished, from, to),
         seconds: to.saturating_since(from).as_secs_f64(),

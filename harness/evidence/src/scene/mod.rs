@@ -145,6 +145,7 @@ impl Scene {
 
     pub(crate) fn ledger(&self) -> Ledger<'_> {
         Ledger::build(RunEvidence {
+            load_end: None,
             history: &self.history,
             snapshot: &self.snapshot,
             plan: &self.plan,
