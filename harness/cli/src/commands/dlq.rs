@@ -1,6 +1,7 @@
 //! `dlq list|show|replay|discard`: dead letters of a system that a run with `--keep` left running.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -43,30 +44,36 @@ pub async fn run(command: DlqCommand) -> anyhow::Result<ExitCode> {
 async fn list(selection: &DlqSelection) -> anyhow::Result<()> {
     let mut engine = connect(&selection.system).await?;
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
-    let mut shown = 0;
+    let mut first: Vec<wire::DeadLetter> = Vec::new();
     each(&mut engine, &selection.reason, |letter| {
-        if shown < LINES_MAX {
-            let wire::DeadLetter {
-                job_id,
-                job_type,
-                attempt,
-                definition,
-                reason,
-                ..
-            } = &letter;
-            println!("job {job_id}  {definition}/{job_type}  attempt {attempt}  {reason}");
-            shown += 1;
+        *reasons.entry(letter.reason.clone()).or_default() += 1;
+        if first.len() < LINES_MAX {
+            first.push(letter);
         }
-        *reasons.entry(letter.reason).or_default() += 1;
     })
     .await?;
+    let mut out = std::io::stdout().lock();
+    for letter in first {
+        let wire::DeadLetter {
+            job_id,
+            job_type,
+            attempt,
+            definition,
+            reason,
+            ..
+        } = letter;
+        writeln!(
+            out,
+            "job {job_id}  {definition}/{job_type}  attempt {attempt}  {reason}"
+        )?;
+    }
     let total: u64 = reasons.values().sum();
     if total > LINES_MAX as u64 {
-        println!("… and {} more", total - LINES_MAX as u64);
+        writeln!(out, "… and {} more", total - LINES_MAX as u64)?;
     }
-    println!("{total} dead letters");
+    writeln!(out, "{total} dead letters")?;
     for (reason, count) in &reasons {
-        println!("  {count:>8}  {reason}");
+        writeln!(out, "  {count:>8}  {reason}")?;
     }
     Ok(())
 }
@@ -119,10 +126,12 @@ async fn show(job: i64, system: &KeptSystem) -> anyhow::Result<()> {
         instance_id: letter.instance_id,
     };
     let instance = engine.inspect(request).await?.into_inner();
-    println!(
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
         "instance {id} of {} version {}: {}",
         instance.definition, instance.definition_version, instance.state
-    );
+    )?;
     for each in &instance.jobs {
         let wire::JobStatus {
             job_id,
@@ -134,7 +143,10 @@ async fn show(job: i64, system: &KeptSystem) -> anyhow::Result<()> {
             last_error,
             ..
         } = each;
-        println!("  job {job_id}  {job_type}  step {step}.{ordinal}  {state}, attempt {attempt}  {last_error}");
+        writeln!(
+            out,
+            "  job {job_id}  {job_type}  step {step}.{ordinal}  {state}, attempt {attempt}  {last_error}"
+        )?;
     }
     for line in &instance.audit {
         let at = jiff::Timestamp::from_microsecond(line.at_unix_us).map_or_else(|_| String::new(), |at| at.to_string());
@@ -143,7 +155,7 @@ async fn show(job: i64, system: &KeptSystem) -> anyhow::Result<()> {
         } else {
             format!("job {}", line.job_id)
         };
-        println!("  {at}  {subject}  {}  attempt {}", line.event, line.attempt);
+        writeln!(out, "  {at}  {subject}  {}  attempt {}", line.event, line.attempt)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `doctor` and `setup`: what a run would use here, what is missing, and how to get it.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use crossover_testbed::doctor::{State, examine};
@@ -14,19 +15,20 @@ const NEEDED: [&str; 4] = ["PostgreSQL", "user of PostgreSQL", "disk for data", 
 /// Runs `doctor`.
 ///
 /// # Errors
-/// None so far: what it can't look at, it says.
+/// If nobody reads what it says.
 pub fn run() -> anyhow::Result<ExitCode> {
     let findings = examine();
     let width = findings.iter().map(|finding| finding.part.len()).max().unwrap_or(0);
+    let mut out = std::io::stdout().lock();
     for finding in &findings {
         let mark = match finding.state {
             State::Ready => "ready  ",
             State::WillFetch => "fetched",
             State::Missing => "missing",
         };
-        println!("{mark}  {:width$}  {}", finding.part, finding.found);
+        writeln!(out, "{mark}  {:width$}  {}", finding.part, finding.found)?;
         if let Some(remedy) = &finding.remedy {
-            println!("         {:width$}  → {remedy}", "");
+            writeln!(out, "         {:width$}  → {remedy}", "")?;
         }
     }
     let lacking = findings

@@ -566,6 +566,25 @@ fn a_run_broken_off_by_ctrl_c_reports_what_it_measured() {
 }
 
 #[test]
+fn ctrl_c_during_the_drain_is_an_interrupt_too() {
+    let place = Place::new();
+    let _turn = crate::support::Turn::take();
+    let slow = "[[workload.definitions]]\nhandler = { service = \"constant\", mean = \"20s\" }";
+    let scenario = SHORT.replace("[[workload.definitions]]", slow);
+    let child = place.bench("drain", &scenario, &[]).spawn().unwrap();
+    wait_until("the load has ended", Duration::from_secs(30), || {
+        let run = place.runs().first().map(|run| run.join("run.json"));
+        run.is_some_and(|file| file.is_file() && !read_json(&file)["load_end_ns"].is_null())
+    });
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let result = read_json(&place.only_run().join("result.json"));
+    assert_eq!(result["run"]["interrupted"], true);
+    assert!(number(&result, "/ledger/unfinished") > 0);
+}
+
+#[test]
 fn ctrl_c_while_the_servers_start_leaves_nothing() {
     let place = Place::new();
     let _turn = crate::support::Turn::take();
