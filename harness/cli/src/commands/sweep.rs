@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use crossover_evidence::claims::c04;
-use crossover_evidence::result::{Claim, RunResult};
+use crossover_evidence::result::{Claim, ClaimVerdict, RunResult};
 use crossover_report::{SweepPage, SweepPoint};
 use tokio::sync::watch;
 
@@ -207,7 +207,7 @@ fn summary(points: &[SweepPoint]) -> Vec<serde_json::Value> {
     points.iter().map(one).collect()
 }
 
-/// What the sweep says of the claims that its scenario names, then the hypotheses that a point refuted.
+/// What the sweep says of the claims that its scenario names, then of its hypotheses.
 fn findings(claims: &[String], done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
     let mut findings = Vec::new();
     if claims.iter().any(|claim| claim == "C04") {
@@ -226,19 +226,40 @@ fn findings(claims: &[String], done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
             .collect();
         findings.extend(c04::judge(&points));
     }
-    let refuted = |(point, _): &(SweepPoint, Scenario)| {
-        let values = point.values.join(", ");
-        let claims = point.result.claims.clone().into_iter();
-        claims
-            .filter(|claim| claim.verdict == crossover_evidence::result::ClaimVerdict::Refuted)
-            .map(move |claim| Claim {
-                text: format!("{} (at {values})", claim.text),
-                ..claim
-            })
-            .collect::<Vec<_>>()
-    };
-    findings.extend(done.iter().flat_map(refuted));
+    findings.extend(hypotheses(done));
     findings
+}
+
+/// One finding per hypothesis: the gravest verdict of the points at which it applies, with their evidence.
+fn hypotheses(done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
+    let mut found: Vec<(Claim, Vec<String>)> = Vec::new();
+    for (point, _) in done {
+        let values = point.values.join(", ");
+        for claim in &point.result.claims {
+            let evidence = format!("at {values}: {}", claim.evidence);
+            match found.iter_mut().find(|(known, _)| known.text == claim.text) {
+                Some((known, told)) if known.verdict == claim.verdict => told.push(evidence),
+                Some((known, told)) if gravity(claim.verdict) > gravity(known.verdict) => {
+                    (known.verdict, *told) = (claim.verdict, vec![evidence]);
+                }
+                Some(_) => {}
+                None => found.push((claim.clone(), vec![evidence])),
+            }
+        }
+    }
+    let told = |(claim, evidence): (Claim, Vec<String>)| Claim {
+        evidence: evidence.join("; "),
+        ..claim
+    };
+    found.into_iter().map(told).collect()
+}
+
+fn gravity(verdict: ClaimVerdict) -> u8 {
+    match verdict {
+        ClaimVerdict::Supported => 0,
+        ClaimVerdict::NotSettled => 1,
+        ClaimVerdict::Refuted => 2,
+    }
 }
 
 fn set_flags(point: &Point) -> String {
