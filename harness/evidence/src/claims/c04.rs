@@ -64,7 +64,10 @@ fn judge_group(workers: u32, points: &[Point<'_>]) -> Claim {
             } else {
                 format!("{lowest:.2} to {highest:.2}")
             };
-            (verdict, format!("with {pollers}, p50 is {range} × half the interval{fit}"))
+            (
+                verdict,
+                format!("with {pollers}, p50 is {range} × half the interval{fit}"),
+            )
         }
     };
     Claim {
