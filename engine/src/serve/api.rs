@@ -1,7 +1,6 @@
 //! The gRPC API of a replica: checks each item, calls the store once per batch, answers per item.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -388,19 +387,12 @@ impl Api {
     }
 }
 
+/// Job types that are ready as soon as an instance starts; the starter counts each once.
 fn first_step_types(definition: &Definition) -> Vec<String> {
-    let jobs = definition
-        .steps
-        .first()
-        .map(|step| step.jobs.iter())
-        .into_iter()
-        .flatten();
-    unique(jobs.filter(|job| job.delay.is_zero()).map(|job| job.job_type.clone()))
-}
-
-fn unique<T: Eq + Hash + Clone>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut seen = HashSet::new();
-    items.filter(|item| seen.insert(item.clone())).collect()
+    let jobs = definition.steps.first().into_iter().flat_map(|step| &step.jobs);
+    jobs.filter(|job| job.delay.is_zero())
+        .map(|job| job.job_type.clone())
+        .collect()
 }
 
 /// PostgreSQL's text holds no NUL: asking again would not help.

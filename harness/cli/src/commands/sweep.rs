@@ -106,7 +106,6 @@ pub async fn run(
         done.push((swept(index + 1, &point.values, result), scenario.clone()));
     }
     progress.done();
-    sweep.mark_latest();
     let code = report(scenario, &done, &plan, &sweep)?;
     let cut_short = done.len() < points.len() && severity(code) <= severity(INTERRUPTED);
     Ok(ExitCode::from(if cut_short { INTERRUPTED } else { code }))
