@@ -50,6 +50,9 @@ pub enum EngineError {
     /// An address of an engine replica that is not one.
     #[error("not the address of an engine replica: {0:?}; expected http://host:port")]
     EngineAddress(String),
+    /// The broker can't be used as it was asked for.
+    #[error("broker: {0}")]
+    Kafka(String),
     /// The gRPC server broke.
     #[error("server: {0}")]
     Server(#[source] io::Error),

@@ -229,6 +229,10 @@ impl Engine for Api {
         }
     }
 
+    async fn begin(&self, _request: Request<wire::LeaseRequest>) -> Answer<wire::OutcomeResponse> {
+        Err(Status::failed_precondition("begin is for the event-driven mode"))
+    }
+
     async fn extend(&self, request: Request<wire::LeaseRequest>) -> Answer<wire::OutcomeResponse> {
         let request = request.into_inner();
         let lease = Duration::from_millis(u64::from(request.lease_ms));
@@ -351,6 +355,7 @@ impl Engine for Api {
             step: u32::from(view.step.unsigned_abs()),
             jobs: view.jobs.into_iter().map(job_status).collect(),
             audit: view.audit.into_iter().map(audit_entry).collect(),
+            dispatches: Vec::new(),
         }))
     }
 }

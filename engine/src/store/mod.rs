@@ -30,10 +30,12 @@ mod fail;
 mod inspect;
 mod lease;
 pub(crate) mod notify;
+pub mod outbox;
 mod outcome;
 mod schedule;
 mod start;
 mod statements;
+pub mod sweep;
 
 use crossover_proto::{InstanceId, JobId};
 use sqlx::PgPool;

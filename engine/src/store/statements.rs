@@ -1,12 +1,12 @@
 //! Every statement of the engine by its tag: for a test that prepares each, and for references driven without the engine.
 
 use super::{
-    cancel, claim, complete, dead_letters, definitions, fail, inspect, lease, notify, outcome, schedule, start,
+    cancel, claim, complete, dead_letters, definitions, fail, inspect, lease, notify, outbox, outcome, schedule, start,
 };
 
 /// (tag, text) of each statement.
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let all: [&[&'static str]; 12] = [
+    let all: [&[&'static str]; 13] = [
         &cancel::STATEMENTS,
         &claim::STATEMENTS,
         &complete::STATEMENTS,
@@ -16,6 +16,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         &inspect::STATEMENTS,
         &lease::STATEMENTS,
         &notify::STATEMENTS,
+        &outbox::STATEMENTS,
         &outcome::STATEMENTS,
         &schedule::STATEMENTS,
         &start::STATEMENTS,

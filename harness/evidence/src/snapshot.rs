@@ -14,6 +14,73 @@ pub struct Snapshot {
     pub jobs: Vec<JobRow>,
     /// In the order of their ids, which is the order of the transitions of any one job or instance.
     pub audit: Vec<AuditRow>,
+    /// In the order of their ids; empty in polling mode.
+    pub outbox: Vec<OutboxRow>,
+}
+
+/// One dispatch of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its id: within one instance, ids follow the order of commits.
+    pub id: i64,
+    /// The job.
+    pub job: JobId,
+    /// The attempt that it dispatches.
+    pub attempt: u16,
+    /// Was its settlement noted?
+    pub sent: bool,
+    /// Partition and offset of its record; `None` if it is still to be sent, or was refused by the broker for good.
+    pub record: Option<(i32, i64)>,
+}
+
+/// What the broker holds at the end of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Topics {
+    /// One per topic and partition.
+    pub partitions: Vec<PartitionEnd>,
+    /// In the order of partition and offset.
+    pub records: Vec<TopicRecord>,
+}
+
+/// A partition at the end of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionEnd {
+    /// The consumer group that should have read it.
+    pub group: String,
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// The first offset that it still holds.
+    pub low: i64,
+    /// The offset after its last record.
+    pub high: i64,
+    /// The group's committed offset; `None` if it never committed one.
+    pub committed: Option<i64>,
+}
+
+/// A record of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicRecord {
+    /// Place of its partition in [`Topics::partitions`].
+    pub partition: u32,
+    /// Its offset.
+    pub offset: i64,
+    /// What it carries; `None` if it can't be read.
+    pub carries: Option<Carried>,
+}
+
+/// What a readable record carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carried {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: u16,
+    /// The outbox row; 0 if the record has no relay's stamp.
+    pub outbox: i64,
+    /// The epoch of the relay that sent it.
+    pub epoch: i64,
 }
 
 /// A registered definition: how many jobs each step starts.

@@ -59,7 +59,8 @@ impl Outcome {
     }
 }
 
-/// What happened. Load records the first two, the engine `Created` and `Claimed`, workers the rest.
+/// What happened. Load records the first two, the engine `Created` and `Claimed`, the relay `Picked` and `Acked`, workers
+/// the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// The load is about to send the start of an instance.
@@ -87,7 +88,21 @@ pub enum Event {
         /// Before the commit: latency counts from here.
         before: MonotonicNs,
     },
-    /// The engine committed a claim; the record's time is after the commit's reply.
+    /// The relay has read the outbox row, and is about to send it.
+    Picked {
+        /// The job.
+        key: JobKey,
+        /// The outbox row, from 1.
+        outbox: i64,
+    },
+    /// The broker has acknowledged the record of the outbox row.
+    Acked {
+        /// The job.
+        key: JobKey,
+        /// The outbox row, from 1.
+        outbox: i64,
+    },
+    /// The engine committed a claim, or the begin of a job from the broker; the record's time is after the commit's reply.
     Claimed {
         /// The job.
         key: JobKey,
@@ -189,6 +204,14 @@ impl Record {
                 mark: before.0,
                 ..Raw::of_key(4, key)
             },
+            Event::Picked { key, outbox } => Raw {
+                mark: outbox.unsigned_abs(),
+                ..Raw::of_key(9, key)
+            },
+            Event::Acked { key, outbox } => Raw {
+                mark: outbox.unsigned_abs(),
+                ..Raw::of_key(10, key)
+            },
             Event::Received(key) => Raw::of_key(5, key),
             Event::Started(key) => Raw::of_key(6, key),
             Event::Finished(key, outcome) => Raw {
@@ -257,6 +280,14 @@ impl Record {
             6 => Event::Started(raw.key()),
             7 => Event::Finished(raw.key(), Outcome::from_byte(raw.outcome)?),
             8 => Event::Reported(raw.key(), Outcome::from_byte(raw.outcome)?),
+            9 => Event::Picked {
+                key: raw.key(),
+                outbox: i64::try_from(raw.mark).ok()?,
+            },
+            10 => Event::Acked {
+                key: raw.key(),
+                outbox: i64::try_from(raw.mark).ok()?,
+            },
             _ => return None,
         };
         Some(Self {

@@ -127,6 +127,10 @@ impl Engine for NullEngine {
         nothing()
     }
 
+    async fn begin(&self, _: Request<wire::LeaseRequest>) -> Answer<wire::OutcomeResponse> {
+        nothing()
+    }
+
     async fn extend(&self, _: Request<wire::LeaseRequest>) -> Answer<wire::OutcomeResponse> {
         nothing()
     }

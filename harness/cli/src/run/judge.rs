@@ -72,6 +72,7 @@ fn build(
         snapshot: database.unwrap_or(&empty),
         plan: &scenario.plan,
         workload: &document.workload,
+        topics: None,
         mode: Mode::Polling,
         origin,
         load_end: meta.load_end_ns.map(MonotonicNs),

@@ -1,6 +1,6 @@
 //! The database at the end of a run, copied to files (`COPY … TO STDOUT`, text form), and read back for the ledger.
 //!
-//! The files keep what was measured after the server is gone: `database/{definition,instance,job,audit}.tsv`.
+//! The files keep what was measured after the server is gone: `database/{definition,instance,job,outbox,audit}.tsv`.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use crossover_evidence::snapshot::{
-    AuditEvent, AuditRow, DefinitionRow, InstanceRow, InstanceState, JobRow, JobState, Snapshot,
+    AuditEvent, AuditRow, DefinitionRow, InstanceRow, InstanceState, JobRow, JobState, OutboxRow, Snapshot,
 };
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::{InstanceId, JobId};
@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::directory::RunDirectory;
 
 /// File and query of each table.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 5] = [
     (
         "definition",
         "SELECT id, name, array_to_string(step_widths, ',') FROM definition ORDER BY id",
@@ -37,6 +37,11 @@ const TABLES: [(&str, &str); 4] = [
     (
         "job",
         "SELECT id, instance_id, job_type, step, ordinal, state, attempt FROM job ORDER BY id",
+    ),
+    (
+        "outbox",
+        "SELECT id, job_id, attempt, (sent_at IS NOT NULL)::integer, coalesce(partition, -1), coalesce(record_offset, -1)
+         FROM outbox ORDER BY id",
     ),
     (
         "audit",
@@ -99,6 +104,7 @@ pub fn read(directory: &RunDirectory) -> anyhow::Result<Option<Snapshot>> {
         definitions: rows(directory, "definition", definition)?,
         instances: rows(directory, "instance", instance)?,
         jobs: rows(directory, "job", |row| job(row, &mut type_index))?,
+        outbox: rows(directory, "outbox", outbox)?,
         audit: rows(directory, "audit", audit)?,
     }))
 }
@@ -181,6 +187,18 @@ fn job(row: &mut Fields<'_>, type_index: &mut impl FnMut(&str) -> u16) -> anyhow
         ordinal: row.number()?,
         state: row.name::<JobState>()?,
         attempt: row.number()?,
+    })
+}
+
+fn outbox(row: &mut Fields<'_>) -> anyhow::Result<OutboxRow> {
+    let (id, job, attempt) = (row.number()?, JobId(row.number()?), row.number()?);
+    let (sent, partition, offset) = (row.number::<u8>()? == 1, row.number()?, row.number()?);
+    Ok(OutboxRow {
+        id,
+        job,
+        attempt,
+        sent,
+        record: (partition >= 0).then_some((partition, offset)),
     })
 }
 

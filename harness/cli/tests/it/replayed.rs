@@ -8,7 +8,7 @@ use crossover_evidence::load::Workload;
 use crossover_evidence::measure::Measures;
 use crossover_evidence::plan::Plan;
 use crossover_evidence::result::Verdict;
-use crossover_evidence::snapshot::{AuditRow, DefinitionRow, InstanceRow, JobRow, Snapshot};
+use crossover_evidence::snapshot::{AuditRow, DefinitionRow, InstanceRow, JobRow, OutboxRow, Snapshot};
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::{InstanceId, JobId};
 use serde::Deserialize;
@@ -37,6 +37,7 @@ pub async fn assert_tables_equal_audit(pool: &PgPool) {
         snapshot: &snapshot,
         plan: &plan,
         workload: &workload,
+        topics: None,
         mode: Mode::Polling,
         load_end: None,
         origin: MonotonicNs(0),
@@ -106,6 +107,20 @@ async fn read(pool: &PgPool) -> Snapshot {
                 ordinal: row.get::<i16, _>(4).unsigned_abs(),
                 state: name(row.get(5)),
                 attempt: row.get::<i16, _>(6).unsigned_abs(),
+            },
+        ),
+        outbox: map(
+            &rows(
+                "SELECT id, job_id, attempt, sent_at IS NOT NULL, coalesce(partition, -1), coalesce(record_offset, -1)
+                 FROM outbox ORDER BY id",
+            )
+            .await,
+            |row| OutboxRow {
+                id: row.get(0),
+                job: JobId(row.get(1)),
+                attempt: row.get::<i16, _>(2).unsigned_abs(),
+                sent: row.get(3),
+                record: (row.get::<i32, _>(4) >= 0).then(|| (row.get(4), row.get(5))),
             },
         ),
         audit: map(

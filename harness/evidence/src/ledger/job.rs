@@ -43,6 +43,10 @@ pub struct Moment {
 pub enum Act {
     /// The engine claimed it.
     Claimed,
+    /// The relay read its outbox row.
+    Picked,
+    /// The broker acknowledged its record.
+    Acked,
     /// A worker had it in its hands.
     Received,
     /// Its handler started.
@@ -59,6 +63,8 @@ impl Moment {
         let (key, at, act) = match &record.event {
             Event::Sent { .. } | Event::Answered { .. } | Event::Created { .. } => return None,
             Event::Claimed { key, .. } => (key, record.at, Act::Claimed),
+            Event::Picked { key, .. } => (key, record.at, Act::Picked),
+            Event::Acked { key, .. } => (key, record.at, Act::Acked),
             Event::Received(key) => (key, record.at, Act::Received),
             Event::Started(key) => (key, record.at, Act::Started),
             Event::Finished(key, outcome) => (key, record.at, Act::Finished(*outcome)),
@@ -79,6 +85,10 @@ impl Moment {
 pub struct JobTimes {
     /// The reply to the commit of its first claim.
     pub claimed: Option<MonotonicNs>,
+    /// First time that the relay read an outbox row of it.
+    pub picked: Option<MonotonicNs>,
+    /// First acknowledgement of the broker.
+    pub acked: Option<MonotonicNs>,
     /// First receipt.
     pub received: Option<MonotonicNs>,
     /// First start of a handler.
@@ -99,6 +109,8 @@ impl JobTimes {
         for (index, moment) in moments.iter().enumerate() {
             let at = moment.at;
             match moment.act {
+                Act::Picked => first(&mut times.picked, at),
+                Act::Acked => first(&mut times.acked, at),
                 Act::Claimed => first(&mut times.claimed, at),
                 Act::Received => first(&mut times.received, at),
                 Act::Started => first(&mut times.started, at),

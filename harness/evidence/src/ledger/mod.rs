@@ -38,7 +38,7 @@ pub use self::job::{Act, Job, JobTimes, Moment};
 pub use self::replay::{InstanceReplay, Irregular, JobReplay, Oddity, Replay};
 use crate::load::Workload;
 use crate::plan::Plan;
-use crate::snapshot::{DefinitionRow, InstanceRow, Snapshot};
+use crate::snapshot::{DefinitionRow, InstanceRow, Snapshot, Topics};
 
 /// How jobs reach workers: it decides the order of a job's hops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub struct RunEvidence<'a> {
     pub history: &'a [HistoryFile],
     /// The database at the end.
     pub snapshot: &'a Snapshot,
+    /// The broker at the end; `None` in polling mode, or if it could not be read.
+    pub topics: Option<&'a Topics>,
     /// What was wanted.
     pub plan: &'a Plan,
     /// What it was wanted of: tells the delays of scheduled jobs.

@@ -110,6 +110,8 @@ impl Ledger<'_> {
 
 fn act(act: Act) -> String {
     match act {
+        Act::Picked => "picked up by the relay".to_owned(),
+        Act::Acked => "acknowledged by the broker".to_owned(),
         Act::Claimed => "claimed".to_owned(),
         Act::Received => "received".to_owned(),
         Act::Started => "handler started".to_owned(),

@@ -148,6 +148,7 @@ impl Scene {
             load_end: None,
             history: &self.history,
             snapshot: &self.snapshot,
+            topics: None,
             plan: &self.plan,
             workload: &self.workload,
             mode: self.mode,
