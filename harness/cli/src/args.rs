@@ -64,6 +64,8 @@ pub enum Command {
 pub enum Mode {
     /// Workers poll; `FOR UPDATE SKIP LOCKED` on the job table.
     Polling,
+    /// Transactional outbox → relay → broker → consumer groups.
+    EventDriven,
 }
 
 impl Mode {
@@ -71,6 +73,29 @@ impl Mode {
     pub fn name(self) -> &'static str {
         match self {
             Self::Polling => "polling",
+            Self::EventDriven => "event-driven",
+        }
+    }
+}
+
+/// What `bench` runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchMode {
+    /// Workers poll.
+    Polling,
+    /// Outbox, relay, broker, consumers.
+    EventDriven,
+    /// Both, one after the other on the same plan, in one report.
+    Compare,
+}
+
+impl BenchMode {
+    /// As it is written in names and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Polling => Mode::Polling.name(),
+            Self::EventDriven => Mode::EventDriven.name(),
+            Self::Compare => "compare",
         }
     }
 }
@@ -78,11 +103,10 @@ impl Mode {
 /// Flags of `bench`.
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
-    /// Dispatch mode
-    pub mode: Mode,
-    /// A scenario under scenarios/bench/, or the path of a scenario file
-    #[arg(default_value = "default")]
-    pub scenario: String,
+    /// Dispatch mode, or both on one plan
+    pub mode: BenchMode,
+    /// A scenario under scenarios/bench/, or the path of a scenario file [default: default, of compare: compare]
+    pub scenario: Option<String>,
     /// Fixes the plan, in place of the scenario's seed
     #[arg(long)]
     pub seed: Option<u64>,

@@ -85,3 +85,13 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     1
 }
+
+/// Which of two exit codes speaks for several runs: the graver one.
+pub fn severity(code: u8) -> u8 {
+    match code {
+        0 => 0,
+        INTERRUPTED => 1,
+        INVALID => 2,
+        _ => 3,
+    }
+}

@@ -9,6 +9,9 @@ use crate::failure::bad_input;
 /// File that makes a directory a sweep's.
 pub const SWEEP_FILE: &str = "points.json";
 
+/// File that makes a directory a comparison's.
+pub const COMPARE_FILE: &str = "compare.json";
+
 /// The nearest directory above the current one that holds `scenarios/`.
 pub fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("no current directory")?;
@@ -39,13 +42,15 @@ pub fn scenario(name: &str) -> anyhow::Result<PathBuf> {
     )))
 }
 
-/// The directory of a run or sweep: a path, or a name under `reports/runs/`.
+/// The directory of a run, sweep or comparison: a path, or a name under `reports/runs/`.
 pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
     let root = root()?;
     let candidates = [run.to_owned(), root.join(run), root.join("reports/runs").join(run)];
-    let found = candidates
-        .into_iter()
-        .find(|path| path.join("run.json").is_file() || path.join(SWEEP_FILE).is_file());
+    let found = candidates.into_iter().find(|path| {
+        ["run.json", SWEEP_FILE, COMPARE_FILE]
+            .iter()
+            .any(|file| path.join(file).is_file())
+    });
     found.ok_or_else(|| {
         let runs = std::fs::read_dir(root.join("reports/runs")).into_iter().flatten();
         let mut names: Vec<String> = runs

@@ -1,4 +1,4 @@
-//! `bench MODE [SCENARIO]`: one run, or one per point of the scenario's sweep.
+//! `bench MODE [SCENARIO]`: one run, one per point of the scenario's sweep, or one in each mode.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +8,8 @@ use crossover_evidence::result::{Check, Claim, ClaimVerdict, RunInfo, RunResult,
 use crossover_testbed::{RunLock, TestbedError, disk};
 use tokio::sync::watch;
 
-use super::sweep;
-use crate::args::BenchArgs;
+use super::{compare, sweep};
+use crate::args::{BenchArgs, BenchMode, Mode};
 use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
 use crate::place;
 use crate::run::{self, Options, Progress, RunDirectory};
@@ -23,11 +23,18 @@ const DISK_NEEDED_BYTES: u64 = 500_000_000;
 /// # Errors
 /// Bad input, no testbed, or a bug.
 pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
-    let path = place::scenario(&args.scenario)?;
+    let path = place::scenario(scenario_name(&args))?;
     let mut overrides = args.set.clone();
     overrides.extend(args.seed.map(|seed| format!("seed={seed}")));
     let scenario = scenario::load(&path, &overrides)?;
     let points = sweep::points(&path, &scenario, &overrides)?;
+    if args.mode == BenchMode::Compare && (args.keep || !points.is_empty()) {
+        let why = match args.keep {
+            true => "--keep: the servers of one mode would disturb the other; bench one mode".to_owned(),
+            false => format!("{} is a sweep; bench one mode, or --set its keys", path.display()),
+        };
+        return Err(bad_input(format!("compare: {why}")));
+    }
     if args.keep && !points.is_empty() {
         let why =
             "the servers of one point would disturb the next; without its sweep, run one point and --set its values";
@@ -52,18 +59,33 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         progress.note(scenario.plan.describe().trim_end());
     }
     let options = Options {
-        mode: args.mode,
+        mode: match args.mode {
+            BenchMode::Polling | BenchMode::Compare => Mode::Polling,
+            BenchMode::EventDriven => Mode::EventDriven,
+        },
         command: command(&args),
         keep: args.keep,
         postgres_port: args.postgres_port,
         history: !args.no_history,
     };
+    if args.mode == BenchMode::Compare {
+        return compare::run(&scenario, &options, &directory, interrupted, &progress).await;
+    }
     if !points.is_empty() {
         return sweep::run(&scenario, &points, &options, &directory, interrupted, &progress).await;
     }
     let (directory, result) = run::run(&scenario, &options, &directory, interrupted, &progress).await?;
     progress.done();
     Ok(conclude(&directory, &result))
+}
+
+/// As the user named it, or the mode's own.
+fn scenario_name(args: &BenchArgs) -> &str {
+    match (&args.scenario, args.mode) {
+        (Some(name), _) => name,
+        (None, BenchMode::Compare) => "compare",
+        (None, _) => "default",
+    }
 }
 
 fn ensure_room(output: &Path) -> Result<(), TestbedError> {
@@ -114,7 +136,7 @@ fn run_name(scenario: &str, mode: &str) -> PathBuf {
 
 /// The command that repeats the run, as a person would type it.
 fn command(args: &BenchArgs) -> String {
-    let mut command = format!("./just bench {} {}", args.mode.name(), args.scenario);
+    let mut command = format!("./just bench {} {}", args.mode.name(), scenario_name(args));
     if let Some(seed) = args.seed {
         command.push_str(&format!(" --seed {seed}"));
     }

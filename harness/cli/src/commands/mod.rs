@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod clean;
+mod compare;
 pub mod dlq;
 pub mod doctor;
 pub mod instrument;

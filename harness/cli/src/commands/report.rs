@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::bench::conclude;
-use super::sweep;
+use super::{compare, sweep};
 use crate::args::ReportArgs;
 use crate::place;
 use crate::run::{RunDirectory, judge};
@@ -16,6 +16,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let path = place::run(&args.run)?;
     if sweep::is_sweep(&path) {
         sweep::report_again(&path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if compare::is_comparison(&path) {
+        compare::report_again(&path)?;
         return Ok(ExitCode::SUCCESS);
     }
     let directory = RunDirectory::open(&path);

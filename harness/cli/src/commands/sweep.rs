@@ -10,7 +10,7 @@ use crossover_report::{SweepPage, SweepPoint};
 use tokio::sync::watch;
 
 use super::bench::{code_of, shown};
-use crate::failure::{INTERRUPTED, bad_input};
+use crate::failure::{INTERRUPTED, bad_input, severity};
 use crate::place::SWEEP_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Point, Scenario};
@@ -164,15 +164,6 @@ fn report(
         .map(|point| code_of(&point.result))
         .max_by_key(|code| severity(*code));
     Ok(worst.unwrap_or(INTERRUPTED))
-}
-
-fn severity(code: u8) -> u8 {
-    match code {
-        0 => 0,
-        INTERRUPTED => 1,
-        crate::failure::INVALID => 2,
-        _ => 3,
-    }
 }
 
 /// `points.json`: what the sweep set out to do.

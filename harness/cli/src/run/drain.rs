@@ -1,4 +1,4 @@
-//! Waits after the load until no job is left to do.
+//! Waits after the load until no job is left to do, and no message left to send.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,8 @@ use sqlx::{ConnectOptions, Row};
 const OPEN: &str = "/* harness_drain */
     SELECT EXISTS (SELECT 1 FROM job WHERE state = 'queued')
         OR EXISTS (SELECT 1 FROM job WHERE lease_until IS NOT NULL)
-        OR EXISTS (SELECT 1 FROM job WHERE run_at IS NOT NULL)";
+        OR EXISTS (SELECT 1 FROM job WHERE run_at IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM outbox WHERE sent_at IS NULL)";
 
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(100);

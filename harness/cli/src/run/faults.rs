@@ -2,44 +2,70 @@
 //!
 //! Whatever happens, [`Timeline::heal`] mends all that is broken; healing twice is harmless.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use crossover_evidence::result::FaultInfo;
 use crossover_proto::clock::MonotonicNs;
-use crossover_testbed::{LocalPostgres, Signal, Supervisor};
+use crossover_testbed::{LocalKafka, Signal, Supervisor};
+use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
 use super::meta::Meta;
 use super::parts::Parts;
+use super::servers::Servers;
+use crate::args::Mode;
 use crate::scenario::{Document, Fault, FaultKind, Target};
 
 /// What faults act on.
 #[derive(Clone)]
 pub struct Timeline {
     supervisor: Supervisor,
-    postgres: Arc<LocalPostgres>,
+    servers: Arc<Servers>,
     parts: Arc<Parts>,
     meta: Meta,
     document: Arc<Document>,
-    /// Faults that are injected and not mended, by their place in the scenario.
-    open: Arc<Mutex<BTreeSet<usize>>>,
+    /// Faults that are injected and not mended: what was hit, by the fault's place in the scenario.
+    open: Arc<Mutex<BTreeMap<usize, (Hit, FaultKind)>>>,
 }
+
+/// What a fault acts on, now that it is known.
+#[derive(Debug, Clone)]
+enum Hit {
+    /// A process of the engine.
+    Part(String),
+    /// A broker and its process.
+    Broker(u32, String),
+    /// The database server's process.
+    Postgres(String),
+}
+
+impl Hit {
+    /// Name of the process.
+    fn name(&self) -> &str {
+        match self {
+            Self::Part(name) | Self::Broker(_, name) | Self::Postgres(name) => name,
+        }
+    }
+}
+
+/// Who leads, as the relays have agreed.
+const LEADER: &str = "/* harness_leader */ SELECT leader FROM relay_lead";
 
 impl Timeline {
     /// Nothing is broken yet.
     pub fn new(
         supervisor: Supervisor,
-        postgres: Arc<LocalPostgres>,
+        servers: Arc<Servers>,
         parts: Arc<Parts>,
         meta: Meta,
         document: Arc<Document>,
     ) -> Self {
         Self {
             supervisor,
-            postgres,
+            servers,
             parts,
             meta,
             document,
@@ -47,17 +73,25 @@ impl Timeline {
         }
     }
 
-    /// Runs all faults of the scenario, each at its moment.
+    /// Runs all faults of the scenario that the mode has, each at its moment.
     ///
     /// # Errors
     /// If one could not be injected or mended.
     pub async fn run(self, origin: MonotonicNs) -> anyhow::Result<()> {
         // Dropped with this future: once the timeline is ended, no later fault is injected.
         let mut running = JoinSet::new();
-        for (index, fault) in self.document.faults.clone().into_iter().enumerate() {
+        let mut index = 0;
+        for fault in self.document.faults.clone() {
+            let target = Target::parse(&fault.target, &self.document.topology).map_err(anyhow::Error::msg)?;
+            if self.servers.mode() == Mode::Polling && !target.is_in_every_mode() {
+                let text = format!("no {} on {}: polling mode has none", verb(fault.kind), fault.target);
+                self.meta.event(text);
+                continue;
+            }
             let timeline = self.clone();
             timeline.meta.update(|meta| meta.faults.push(planned(&fault)))?;
-            running.spawn(async move { timeline.one(index, &fault, origin).await });
+            running.spawn(async move { timeline.one(index, &target, &fault, origin).await });
+            index += 1;
         }
         while let Some(fault) = running.join_next().await {
             fault??;
@@ -65,19 +99,16 @@ impl Timeline {
         Ok(())
     }
 
-    async fn one(&self, index: usize, fault: &Fault, origin: MonotonicNs) -> anyhow::Result<()> {
+    async fn one(&self, index: usize, target: &Target, fault: &Fault, origin: MonotonicNs) -> anyhow::Result<()> {
         tokio::time::sleep(origin.plus(fault.at).saturating_since(MonotonicNs::now())).await;
-        let target = Target::parse(&fault.target, &self.document.topology).map_err(anyhow::Error::msg)?;
-        let name = match &target {
-            Target::Part(name) => name.clone(),
-            Target::Postgres => self.postgres.name().to_owned(),
-        };
+        let hit = self.hit(target).await?;
+        let name = hit.name();
         let since_origin = || MonotonicNs::now().saturating_since(origin).as_secs_f64();
         let injected_s = since_origin();
         self.meta.event(format!("{} {name}", verb(fault.kind)));
-        self.open().insert(index);
+        self.open().insert(index, (hit.clone(), fault.kind));
         let took_effect = self
-            .inject(&target, &name, fault.kind)
+            .inject(&hit, fault.kind)
             .await
             .with_context(|| format!("fault {} on {name}", verb(fault.kind)))?;
         self.meta.update(|meta| {
@@ -86,7 +117,7 @@ impl Timeline {
         })?;
         let left = origin.plus(fault.at + fault.lasts).saturating_since(MonotonicNs::now());
         tokio::time::sleep(left).await;
-        self.mend(&target, &name, fault.kind)
+        self.mend(&hit, fault.kind)
             .await
             .with_context(|| format!("mending {name}"))?;
         self.open().remove(&index);
@@ -96,67 +127,89 @@ impl Timeline {
         Ok(())
     }
 
+    /// Finds what is to be hit, at the moment of the fault.
+    async fn hit(&self, target: &Target) -> anyhow::Result<Hit> {
+        Ok(match target {
+            Target::Part(name) => Hit::Part(name.clone()),
+            Target::Postgres => Hit::Postgres(self.servers.postgres.name().to_owned()),
+            Target::Broker(id) => Hit::Broker(*id, self.kafka()?.name_of(*id)?.to_owned()),
+            Target::RelayLeader => {
+                let mut connection = PgConnection::connect(&self.servers.database.reveal()).await?;
+                let leader: String = sqlx::query_scalar(LEADER).fetch_one(&mut connection).await?;
+                connection.close().await?;
+                Hit::Part(leader)
+            }
+        })
+    }
+
+    fn kafka(&self) -> anyhow::Result<&LocalKafka> {
+        self.servers.kafka.as_ref().context("there is no broker in this run")
+    }
+
     /// Breaks it; true if the break was seen from outside.
-    async fn inject(&self, target: &Target, name: &str, kind: FaultKind) -> anyhow::Result<bool> {
-        match (target, kind) {
-            (Target::Postgres, FaultKind::Kill) => {
-                self.postgres.halt(Signal::Kill).await?;
-            }
-            (Target::Postgres, FaultKind::Terminate) => {
-                self.postgres.halt(Signal::Int).await?;
-            }
-            (Target::Part(_), FaultKind::Kill | FaultKind::Terminate) => {
-                let signal = if kind == FaultKind::Kill {
-                    Signal::Kill
-                } else {
-                    Signal::Term
-                };
-                self.supervisor.signal(name, signal).await?;
-                self.supervisor.wait_exit(name, Duration::from_secs(15)).await?;
-            }
+    async fn inject(&self, hit: &Hit, kind: FaultKind) -> anyhow::Result<bool> {
+        let name = hit.name();
+        match (hit, kind) {
             (_, FaultKind::Stop) => {
                 self.supervisor.signal_tree(name, Signal::Stop).await?;
                 return Ok(self.supervisor.pid_of(name).is_some_and(is_stopped));
+            }
+            (Hit::Postgres(_), FaultKind::Kill) => {
+                self.servers.postgres.halt(Signal::Kill).await?;
+            }
+            (Hit::Postgres(_), FaultKind::Terminate) => {
+                self.servers.postgres.halt(Signal::Int).await?;
+            }
+            (Hit::Broker(id, _), FaultKind::Kill | FaultKind::Terminate) => {
+                self.kafka()?.halt(*id, ending(kind)).await?;
+            }
+            (Hit::Part(_), FaultKind::Kill | FaultKind::Terminate) => {
+                self.supervisor.signal(name, ending(kind)).await?;
+                self.supervisor.wait_exit(name, Duration::from_secs(15)).await?;
             }
         }
         Ok(!self.supervisor.is_alive(name))
     }
 
-    async fn mend(&self, target: &Target, name: &str, kind: FaultKind) -> anyhow::Result<()> {
+    async fn mend(&self, hit: &Hit, kind: FaultKind) -> anyhow::Result<()> {
         if kind == FaultKind::Stop {
-            return Ok(self.supervisor.signal_tree(name, Signal::Cont).await?);
+            return Ok(self.supervisor.signal_tree(hit.name(), Signal::Cont).await?);
         }
-        if self.supervisor.is_alive(name) {
+        if self.supervisor.is_alive(hit.name()) {
             return Ok(());
         }
-        match target {
-            Target::Postgres => {
-                self.postgres.start_again().await?;
-                Ok(())
+        match hit {
+            Hit::Postgres(_) => {
+                self.servers.postgres.start_again().await?;
             }
-            Target::Part(_) => self.parts.start_again(name).await,
+            Hit::Broker(id, _) => {
+                self.kafka()?.start_again(*id).await?;
+            }
+            Hit::Part(name) => self.parts.start_again(name).await?,
         }
+        Ok(())
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<usize, (Hit, FaultKind)>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Mends what faults have left broken, and nothing else: a part that ended by itself stays so, and is reported.
     pub async fn heal(&self) {
-        let open: Vec<usize> = self.open().iter().copied().collect();
-        for fault in open.into_iter().filter_map(|index| self.document.faults.get(index)) {
-            let Ok(target) = Target::parse(&fault.target, &self.document.topology) else {
-                continue;
-            };
-            let name = match &target {
-                Target::Part(name) => name.clone(),
-                Target::Postgres => self.postgres.name().to_owned(),
-            };
-            if let Err(error) = self.mend(&target, &name, fault.kind).await {
-                tracing::warn!(%error, name, "could not be mended");
+        let open: Vec<(Hit, FaultKind)> = self.open().values().cloned().collect();
+        for (hit, kind) in open {
+            if let Err(error) = self.mend(&hit, kind).await {
+                tracing::warn!(%error, name = hit.name(), "could not be mended");
             }
         }
+    }
+}
+
+/// The signal that ends a process.
+fn ending(kind: FaultKind) -> Signal {
+    match kind {
+        FaultKind::Kill => Signal::Kill,
+        FaultKind::Stop | FaultKind::Terminate => Signal::Term,
     }
 }
 

@@ -15,14 +15,15 @@ use crossover_evidence::result::{
 };
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
-use crossover_evidence::snapshot::{JobState, Snapshot};
+use crossover_evidence::snapshot::{JobState, Snapshot, Topics};
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::history::{HistoryFile, read_file};
 use crossover_report::RunPage;
 
 use super::directory::RunDirectory;
 use super::meta::RunMeta;
-use super::{hypotheses, snapshot};
+use super::{hypotheses, snapshot, topics};
+use crate::args;
 use crate::scenario::{self, Document, Scenario};
 
 /// Share of arrivals that may be sent more than 10 ms late.
@@ -41,9 +42,13 @@ pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
             .iter_mut()
             .for_each(|file| file.records.retain(|record| record.at.0 <= moment));
     }
-    let samples = read_samples(directory)?;
-    let database = snapshot::read(directory)?;
-    let (result, series) = build(&meta, &scenario, &history, &samples, database.as_ref());
+    let left = Left {
+        history,
+        samples: read_samples(directory)?,
+        database: snapshot::read(directory)?,
+        topics: topics::read(directory)?,
+    };
+    let (result, series) = build(&meta, &scenario, &left);
     let page = RunPage {
         result: &result,
         series: &series,
@@ -57,13 +62,17 @@ pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
     Ok(result)
 }
 
-fn build(
-    meta: &RunMeta,
-    scenario: &Scenario,
-    history: &[HistoryFile],
-    samples: &[Sample],
-    database: Option<&Snapshot>,
-) -> (RunResult, Series) {
+/// What a run left in its directory, beside `run.json` and its scenario.
+struct Left {
+    history: Vec<HistoryFile>,
+    samples: Vec<Sample>,
+    database: Option<Snapshot>,
+    topics: Option<Topics>,
+}
+
+fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series) {
+    let (history, samples, database) = (&left.history, &left.samples, left.database.as_ref());
+    let mode = mode_of(meta);
     let document = &scenario.document;
     let origin = MonotonicNs(meta.origin_ns.unwrap_or_default());
     let empty = Snapshot::default();
@@ -72,8 +81,8 @@ fn build(
         snapshot: database.unwrap_or(&empty),
         plan: &scenario.plan,
         workload: &document.workload,
-        topics: None,
-        mode: Mode::Polling,
+        topics: left.topics.as_ref(),
+        mode,
         origin,
         load_end: meta.load_end_ns.map(MonotonicNs),
     });
@@ -98,14 +107,14 @@ fn build(
         schema_version: SCHEMA_VERSION,
         run: run_info(meta, scenario, end.saturating_since(origin)),
         testbed: meta.testbed.clone().unwrap_or_else(no_testbed),
-        topology: topology(document),
+        topology: topology(document, mode),
         load: measures.load,
         phases: with_waits(&measures.phases, samples, origin, end),
         latency_ms: measures.latency_ms,
         throughput: throughput(meta, measures.throughput, database, end.saturating_since(origin)),
         postgres: samples::postgres(samples, warm, end),
-        outbox: None,
-        lag: Vec::new(),
+        outbox: samples::outbox(samples, load_end),
+        lag: samples::lag(samples, left.topics.as_ref()),
         faults: recovery::with_recovery(&meta.faults, &series),
         ledger: judgement.info,
         checks: judgement.checks,
@@ -171,7 +180,7 @@ fn throughput(meta: &RunMeta, measured: Throughput, database: Option<&Snapshot>,
 /// A run that died before its database was read, or recorded nothing, can't be checked, only measured.
 fn judgement(ledger: &Ledger<'_>, measures: &Measures, meta: &RunMeta, has_database: bool) -> Judgement {
     let rules = Rules {
-        order_enforced: false,
+        order_enforced: mode_of(meta) == Mode::EventDriven,
         drained: meta.drained,
     };
     let mut judgement = checks::judge(ledger, measures, rules);
@@ -245,30 +254,57 @@ fn not_measured(meta: &RunMeta, has_database: bool) -> Vec<String> {
     lines
 }
 
-fn topology(document: &Document) -> TopologyInfo {
+fn mode_of(meta: &RunMeta) -> Mode {
+    match meta.mode == args::Mode::EventDriven.name() {
+        true => Mode::EventDriven,
+        false => Mode::Polling,
+    }
+}
+
+fn topology(document: &Document, mode: Mode) -> TopologyInfo {
     let time = |time: Duration| humantime::format_duration(time).to_string();
-    let settings = [
-        (
-            "worker concurrency",
-            format!("{} jobs", document.topology.worker_concurrency),
-        ),
-        (
-            "connections per replica",
-            document.topology.replica_connections.to_string(),
-        ),
-        ("poll interval", time(document.polling.interval)),
-        ("poll batch", format!("{} jobs", document.polling.batch)),
-        ("poll wake-up", document.polling.wake.flag()),
-        ("claim", document.polling.claim.flag()),
+    let (topology, polling, events) = (&document.topology, &document.polling, &document.event_driven);
+    let mut settings = vec![
+        ("worker concurrency", format!("{} jobs", topology.worker_concurrency)),
+        ("connections per replica", topology.replica_connections.to_string()),
         ("lease", time(document.engine.lease)),
         ("housekeeping interval", time(document.engine.housekeeping_interval)),
     ];
+    settings.extend(match mode {
+        Mode::Polling => vec![
+            ("poll interval", time(polling.interval)),
+            ("poll batch", format!("{} jobs", polling.batch)),
+            ("poll wake-up", polling.wake.flag()),
+            ("claim", polling.claim.flag()),
+        ],
+        Mode::EventDriven => vec![
+            ("brokers", topology.brokers.to_string()),
+            ("relay strategy", events.strategy.flag()),
+            ("relay interval", time(events.interval)),
+            ("relay batch", format!("{} rows", events.batch)),
+            ("relay window", format!("{} rows", events.window)),
+            ("relay fenced", if events.fenced { "yes" } else { "no" }.to_owned()),
+            ("producer linger", time(events.linger)),
+            ("redispatch after", time(events.redispatch_after)),
+            ("window per partition", format!("{} records", events.partition_window)),
+            ("group protocol", events.group_protocol.flag()),
+            ("session timeout", time(events.session_timeout)),
+        ],
+    });
+    settings.push((
+        "proxies on the links",
+        if topology.proxied { "yes" } else { "no" }.to_owned(),
+    ));
+    let if_events = |count: u32| if mode == Mode::EventDriven { count } else { 0 };
     TopologyInfo {
-        replicas: document.topology.replicas,
-        relays: 0,
-        workers: document.topology.workers,
-        partitions: 0,
-        settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
+        replicas: topology.replicas,
+        relays: if_events(topology.relays),
+        workers: topology.workers,
+        partitions: if_events(events.partitions),
+        settings: settings
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
     }
 }
 

@@ -3,20 +3,24 @@
 //! | module | owns |
 //! |---|---|
 //! | [`directory`], [`meta`] | what is on disk while the run goes on |
+//! | [`testbed`], [`servers`] | the servers, and by which address each role reaches them |
 //! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
 //! | [`load`] | the open-loop generator |
 //! | [`faults`] | the timeline of faults |
-//! | [`samplers`], [`progress`] | what is looked at meanwhile |
-//! | [`drain`], [`snapshot`] | the end: nothing left to do, and the database as it is then |
+//! | [`samplers`], [`lag`], [`progress`] | what is looked at meanwhile |
+//! | [`broker`] | topics, groups and offsets, as the harness sees them |
+//! | [`drain`], [`snapshot`], [`topics`] | the end: nothing left to do, and database and topics as they are then |
 //! | [`reference`] | the same statements without the engine |
 //! | [`judge`], [`hypotheses`] | files → result and report |
 
+mod broker;
 mod clients;
 mod directory;
 mod drain;
 mod faults;
 mod hypotheses;
 mod judge;
+mod lag;
 mod load;
 mod meta;
 mod parts;
@@ -24,8 +28,10 @@ mod preflight;
 mod progress;
 mod reference;
 mod samplers;
+mod servers;
 mod snapshot;
 mod testbed;
+mod topics;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +42,7 @@ use crossover_engine::store::migrate;
 use crossover_evidence::result::RunResult;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::history::Recorder;
-use crossover_testbed::{ConnectionUrl, LocalPostgres, Supervisor};
+use crossover_testbed::Supervisor;
 use tokio::sync::watch;
 
 pub use clients::Clients;
@@ -51,9 +57,10 @@ use crate::scenario::Scenario;
 use meta::{Meta, RunMeta};
 use parts::Parts;
 use samplers::Samplers;
+use servers::Servers;
 
-/// Name of the engine's database.
-const DATABASE: &str = "crossover";
+/// Topics are made and groups are formed by then, or something is wrong.
+const JOINED_WITHIN: Duration = Duration::from_secs(30);
 /// Time between the moment that all is ready and the first arrival's second.
 const LEAD: Duration = Duration::from_millis(200);
 
@@ -145,11 +152,11 @@ impl Stages<'_> {
             up = self.set_up() => Some(up?),
             _ = stop.wait_for(|stop| *stop) => None,
         };
-        let Some((postgres, database, parts)) = up else {
+        let Some((servers, parts)) = up else {
             return self.meta.update(|meta| meta.interrupted = true);
         };
-        let (postgres, parts) = (Arc::new(postgres), Arc::new(parts));
-        let was_interrupted = self.under_load(&postgres, &parts, &database, interrupted).await?;
+        let parts = Arc::new(parts);
+        let was_interrupted = self.under_load(&servers, &parts, interrupted).await?;
         // Faults are mended by now: what is missing died by itself, and what was measured is not what was asked for.
         for name in parts.ended() {
             let reason = format!("{name} ended by itself during the run; its log is logs/{name}.log");
@@ -158,8 +165,13 @@ impl Stages<'_> {
         if !self.options.keep {
             parts.stop().await;
         }
+        if let Some(broker) = servers.broker()? {
+            self.progress.stage("reading the topics");
+            let (directory, types) = (self.directory.clone(), self.job_types());
+            tokio::task::spawn_blocking(move || topics::save(&directory, &broker, &types)).await??;
+        }
         self.progress.stage("reading the database");
-        let moment = snapshot::save(self.directory, &database).await?;
+        let moment = snapshot::save(self.directory, &servers.database).await?;
         self.meta.update(|meta| {
             meta.finished = true;
             meta.snapshot_ns = Some(moment.0);
@@ -167,62 +179,104 @@ impl Stages<'_> {
         })
     }
 
-    /// Servers, schema, replicas, definitions, prefill, and workers unless there is a backlog to start on.
-    async fn set_up(&self) -> anyhow::Result<(LocalPostgres, ConnectionUrl, Parts)> {
+    /// Servers, schema, replicas, definitions, relays, prefill, and workers unless there is a backlog to start on.
+    async fn set_up(&self) -> anyhow::Result<(Arc<Servers>, Parts)> {
         let document = &self.scenario.document;
         self.meta
             .update(|meta| meta.record_ns = record_cost_ns(self.directory.path()).ok())?;
-        self.progress.stage("starting PostgreSQL");
-        let postgres = testbed::start_postgres(self.supervisor, self.meta, document, self.options).await?;
+        let servers = testbed::start(self.supervisor, self.meta, document, self.options, self.progress).await?;
+        let servers = Arc::new(servers);
         if let Some(reference) = &document.reference {
             self.progress.stage("pgbench with the same statements");
-            let measured = reference::measure(&postgres, self.scenario, reference, self.directory.path()).await?;
+            let path = self.directory.path();
+            let measured = reference::measure(&servers.postgres, self.scenario, reference, path).await?;
             match measured {
                 Ok(rate) => self.meta.update(|meta| meta.reference_jobs_per_s = Some(rate))?,
                 Err(reason) => self.meta.event(format!("no reference: {reason}")),
             }
         }
         self.progress.stage("starting the engine");
-        let database = testbed::create_database(&postgres, DATABASE).await?;
-        migrate(&database.reveal().parse()?).await?;
-        let parts = Parts::new(self.supervisor, self.directory, database.clone(), self.options.history)?;
+        migrate(&servers.database.reveal().parse()?).await?;
+        let parts = Parts::new(self.supervisor, self.directory, &servers, self.options.history)?;
         let replicas = parts.start_replicas(document).await?;
+        testbed::add_startup(self.meta, &[("engine replicas", replicas)])?;
         let clients = Clients::new(&parts.replica_addresses())?;
         clients.warm().await?;
         for entry in &document.workload.definitions {
             clients.register(&entry.definition).await?;
         }
-        let mut started = vec![("engine replicas".to_owned(), replicas)];
+        if servers.kafka.is_some() {
+            self.start_relays(&servers, &parts).await?;
+        }
         if self.scenario.plan.prefill.is_empty() {
-            started.push(("workers".to_owned(), parts.start_workers(document).await?));
+            self.start_workers(&servers, &parts).await?;
+        } else {
+            self.prefill(&servers, clients).await?;
         }
-        self.meta.update(|meta| {
-            if let Some(testbed) = meta.testbed.as_mut() {
-                let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-                testbed
-                    .startup_ms
-                    .extend(started.into_iter().map(|(name, time)| (name, millis(time))));
+        Ok((servers, parts))
+    }
+
+    /// Relays, and the topics that the leader makes.
+    async fn start_relays(&self, servers: &Servers, parts: &Parts) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        parts.start_relays(&self.scenario.document).await?;
+        let partitions = self.scenario.document.event_driven.partitions;
+        self.for_each_group(servers, move |group| {
+            group.wait_for_topic(partitions, Instant::now() + JOINED_WITHIN)
+        })
+        .await?;
+        testbed::add_startup(self.meta, &[("relays and topics", begun.elapsed())])
+    }
+
+    /// Workers; in event-driven mode they are ready when their groups are formed.
+    async fn start_workers(&self, servers: &Servers, parts: &Parts) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        parts.start_workers(&self.scenario.document).await?;
+        let members = self.scenario.document.topology.workers;
+        self.for_each_group(servers, move |group| {
+            if !group.wait_for_members(members, Instant::now() + JOINED_WITHIN)? {
+                tracing::warn!(group = group.group, "not all workers have joined their group in time");
             }
-        })?;
-        if !self.scenario.plan.prefill.is_empty() {
-            self.progress
-                .stage(&format!("prefilling {} instances", self.scenario.plan.prefill.len()));
-            let recorder = self.recorder("prefill")?;
-            let plan = self.scenario.plan.clone();
-            Load::new(plan, document.workload.clone(), clients, recorder)
-                .prefill()
-                .await?;
-            testbed::settle_statistics(&database).await?;
-        }
-        Ok((postgres, database, parts))
+            Ok(())
+        })
+        .await?;
+        testbed::add_startup(self.meta, &[("workers", begun.elapsed())])
+    }
+
+    /// Calls a function that may block on the group of each job type; does nothing in polling mode.
+    async fn for_each_group<F>(&self, servers: &Servers, act: F) -> anyhow::Result<()>
+    where
+        F: Fn(&mut broker::GroupView) -> anyhow::Result<()> + Send + 'static,
+    {
+        let Some(kafka) = servers.broker()? else { return Ok(()) };
+        let types = self.job_types();
+        let whole = move || {
+            types
+                .iter()
+                .try_for_each(|job_type| act(&mut broker::GroupView::new(&kafka, job_type)?))
+        };
+        tokio::task::spawn_blocking(whole).await?
+    }
+
+    async fn prefill(&self, servers: &Servers, clients: Clients) -> anyhow::Result<()> {
+        let count = self.scenario.plan.prefill.len();
+        self.progress.stage(&format!("prefilling {count} instances"));
+        let (plan, workload) = (self.scenario.plan.clone(), self.scenario.document.workload.clone());
+        Load::new(plan, workload, clients, self.recorder("prefill")?)
+            .prefill()
+            .await?;
+        testbed::settle_statistics(&servers.database).await
+    }
+
+    fn job_types(&self) -> Vec<String> {
+        self.scenario.document.job_types().into_iter().collect()
     }
 
     /// Load, faults and samplers together; then heal, settle, drain. True if it was interrupted.
     async fn under_load(
         &self,
-        postgres: &Arc<LocalPostgres>,
+        servers: &Arc<Servers>,
         parts: &Arc<Parts>,
-        database: &ConnectionUrl,
         interrupted: watch::Receiver<bool>,
     ) -> anyhow::Result<bool> {
         let document = Arc::new(self.scenario.document.clone());
@@ -230,7 +284,13 @@ impl Stages<'_> {
         clients.warm().await?;
         let plan = self.scenario.plan.clone();
         let load = Load::new(plan, document.workload.clone(), clients, self.recorder("load")?);
-        let samplers = Samplers::start(self.directory, database, self.supervisor, document.samplers.activity_hz)?;
+        let samplers = Samplers::start(
+            self.directory,
+            servers,
+            self.supervisor,
+            document.samplers.activity_hz,
+            &self.job_types(),
+        )?;
         // A backlog's workers are started below, and may claim at once.
         let lead = if self.scenario.plan.arrivals.is_empty() {
             Duration::ZERO
@@ -244,7 +304,7 @@ impl Stages<'_> {
             .follow(self.directory, &self.scenario.plan, load.counts(), origin);
         let timeline = faults::Timeline::new(
             self.supervisor.clone(),
-            postgres.clone(),
+            servers.clone(),
             parts.clone(),
             self.meta.clone(),
             document.clone(),
@@ -264,7 +324,7 @@ impl Stages<'_> {
         } else {
             document.drain.timeout
         };
-        self.drain(&load, database, Instant::now() + drain, interrupted.clone())
+        self.drain(&load, servers, Instant::now() + drain, interrupted.clone())
             .await?;
         self.meta.update(|meta| meta.end_ns = Some(MonotonicNs::now().0))?;
         settling.abort();
@@ -302,13 +362,13 @@ impl Stages<'_> {
     async fn drain(
         &self,
         load: &Load,
-        database: &ConnectionUrl,
+        servers: &Servers,
         deadline: Instant,
         mut interrupted: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let drained = async {
             load.settle(deadline).await?;
-            drain::wait(database, deadline).await
+            drain::wait(&servers.database, deadline).await
         };
         let already = *interrupted.borrow();
         let drained = tokio::select! {

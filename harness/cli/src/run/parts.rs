@@ -1,14 +1,17 @@
 //! The engine's processes: started, found ready, restarted on the same address, stopped.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use crossover_testbed::{ConnectionUrl, ProcessSpec, Signal, Supervisor};
+use crossover_testbed::links::{KafkaRole, PostgresRole};
+use crossover_testbed::{ProcessSpec, Signal, Supervisor};
 
 use super::directory::RunDirectory;
-use crate::scenario::Document;
+use super::servers::Servers;
+use crate::args::Mode;
+use crate::scenario::{Document, StrategyKind, WakeKind};
 
 /// A process that is not ready by then has failed.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -23,11 +26,11 @@ struct Part {
     address: Option<String>,
 }
 
-/// Replicas and workers of a run.
+/// Replicas, relays and workers of a run.
 pub struct Parts {
     supervisor: Supervisor,
     directory: RunDirectory,
-    database: ConnectionUrl,
+    servers: Arc<Servers>,
     program: PathBuf,
     history: bool,
     parts: Mutex<Vec<Part>>,
@@ -41,13 +44,13 @@ impl Parts {
     pub fn new(
         supervisor: &Supervisor,
         directory: &RunDirectory,
-        database: ConnectionUrl,
+        servers: &Arc<Servers>,
         history: bool,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             supervisor: supervisor.clone(),
             directory: directory.clone(),
-            database,
+            servers: servers.clone(),
             program: std::env::current_exe().context("can't find our own executable")?,
             history,
             parts: Mutex::default(),
@@ -68,11 +71,48 @@ impl Parts {
             "--housekeeping-interval".to_owned(),
             humantime::format_duration(document.engine.housekeeping_interval).to_string(),
         ];
-        if document.polling.wake == crate::scenario::WakeKind::Notify {
+        let notify = match self.servers.mode() {
+            Mode::Polling => document.polling.wake == WakeKind::Notify,
+            Mode::EventDriven => {
+                args.extend(["--dispatch", "event-driven"].map(str::to_owned));
+                document.event_driven.strategy == StrategyKind::Notify
+            }
+        };
+        if notify {
             args.push("--notify".to_owned());
         }
         let of_replica = |number: u32| (format!("replica-{number}"), args.clone());
         self.start_all((1..=document.topology.replicas).map(of_replica).collect())
+            .await
+    }
+
+    /// Starts the relays, of which one leads; answers the slowest start.
+    ///
+    /// # Errors
+    /// As [`Parts::start_replicas`].
+    pub async fn start_relays(&self, document: &Document) -> anyhow::Result<Duration> {
+        let settings = &document.event_driven;
+        let replication = if document.topology.brokers == 3 { 3 } else { 1 };
+        let flags = [
+            ("--strategy", settings.strategy.flag()),
+            ("--interval", time(settings.interval)),
+            ("--batch", settings.batch.to_string()),
+            ("--window", settings.window.to_string()),
+            ("--linger", time(settings.linger)),
+            ("--partitions", settings.partitions.to_string()),
+            ("--replication", replication.to_string()),
+            ("--redispatch-after", time(settings.redispatch_after)),
+            // Never before the run's check.
+            ("--retention", "24h".to_owned()),
+        ];
+        let mut args = vec!["relay".to_owned()];
+        args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+        args.extend(self.broker_flags(KafkaRole::Relay));
+        if !settings.fenced {
+            args.push("--unfenced".to_owned());
+        }
+        let of_relay = |number: u32| (format!("relay-{number}"), args.clone());
+        self.start_all((1..=document.topology.relays).map(of_relay).collect())
             .await
     }
 
@@ -81,20 +121,35 @@ impl Parts {
     /// # Errors
     /// As [`Parts::start_replicas`].
     pub async fn start_workers(&self, document: &Document) -> anyhow::Result<Duration> {
-        let seconds = |time: Duration| humantime::format_duration(time).to_string();
-        let mut args: Vec<String> = ["worker", "--concurrency"].map(str::to_owned).into();
-        args.push(document.topology.worker_concurrency.to_string());
-        args.extend(["--batch".to_owned(), document.polling.batch.to_string()]);
-        args.extend(["--interval".to_owned(), seconds(document.polling.interval)]);
-        args.extend(["--wake".to_owned(), document.polling.wake.flag()]);
-        args.extend(["--lease".to_owned(), seconds(document.engine.lease)]);
-        args.extend(["--grace".to_owned(), seconds(GRACE)]);
-        let definitions = document.workload.definitions.iter();
-        let types: std::collections::BTreeSet<&str> =
-            definitions.flat_map(|entry| entry.definition.job_types()).collect();
-        for job_type in types {
-            args.extend(["--job-type".to_owned(), job_type.to_owned()]);
-        }
+        let mut flags = vec![
+            ("--concurrency", document.topology.worker_concurrency.to_string()),
+            ("--lease", time(document.engine.lease)),
+            ("--grace", time(GRACE)),
+        ];
+        flags.extend(match self.servers.mode() {
+            Mode::Polling => [
+                ("--batch", document.polling.batch.to_string()),
+                ("--interval", time(document.polling.interval)),
+                ("--wake", document.polling.wake.flag()),
+            ]
+            .to_vec(),
+            Mode::EventDriven => [
+                ("--dispatch", "event-driven".to_owned()),
+                ("--partition-window", document.event_driven.partition_window.to_string()),
+                ("--group-protocol", document.event_driven.group_protocol.flag()),
+                ("--session-timeout", time(document.event_driven.session_timeout)),
+            ]
+            .to_vec(),
+        });
+        flags.extend(
+            document
+                .job_types()
+                .into_iter()
+                .map(|job_type| ("--job-type", job_type)),
+        );
+        let mut args = vec!["worker".to_owned()];
+        args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+        args.extend(self.broker_flags(KafkaRole::Worker));
         let addresses = self.replica_addresses();
         // A worker uses the first replica that answers: each begins with another.
         let of_worker = |number: u32| {
@@ -144,9 +199,9 @@ impl Parts {
             .collect()
     }
 
-    /// Stops workers, then replicas, each with its grace time.
+    /// Stops workers, then relays, then replicas, each with its grace time: what workers give back still finds a replica.
     pub async fn stop(&self) {
-        for role in ["worker-", "replica-"] {
+        for role in ["worker-", "relay-", "replica-"] {
             let names: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
             let of_role: Vec<String> = names.into_iter().filter(|name| name.starts_with(role)).collect();
             for name in &of_role {
@@ -183,6 +238,11 @@ impl Parts {
         Ok(slowest)
     }
 
+    fn broker_flags(&self, role: KafkaRole) -> impl Iterator<Item = String> {
+        let brokers = self.servers.brokers_of(role).into_iter();
+        brokers.flat_map(|broker| ["--broker".to_owned(), broker])
+    }
+
     fn list(&self) -> MutexGuard<'_, Vec<Part>> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -205,8 +265,15 @@ impl Parts {
         let mut spec = ProcessSpec::new(name, &self.program, log)
             .args(all)
             .stop(Signal::Term, GRACE * 2);
+        // By environment, so that `ps` never shows the password; workers get none at all.
         if name.starts_with("replica-") {
-            spec = spec.env("CROSSOVER_DATABASE_URL", self.database.reveal());
+            let database = self.servers.database_of(PostgresRole::Replicas)?;
+            spec = spec.env("CROSSOVER_DATABASE_URL", database.reveal());
+        } else if name.starts_with("relay-") {
+            let (work, lock) = (PostgresRole::RelayWork, PostgresRole::RelayLock);
+            spec = spec
+                .env("CROSSOVER_DATABASE_URL", self.servers.database_of(work)?.reveal())
+                .env("CROSSOVER_LOCK_DATABASE_URL", self.servers.database_of(lock)?.reveal());
         }
         self.supervisor.spawn(spec).await?;
         Ok(())
@@ -237,4 +304,8 @@ impl Parts {
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(8)..].join("\n")
     }
+}
+
+fn time(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
 }

@@ -3,22 +3,27 @@
 //! Each look is one autocommit statement: statistics cached inside a transaction would hide live waits. The samplers
 //! carry an `application_name` that their own query leaves out.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use crossover_evidence::samples::{Active, PartUsage, Sample};
 use crossover_proto::clock::MonotonicNs;
+use crossover_testbed::Supervisor;
 use crossover_testbed::usage::{self, HostCpu};
-use crossover_testbed::{ConnectionUrl, Supervisor};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Row};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::directory::RunDirectory;
+use super::lag;
+use super::servers::Servers;
 
 /// A row waiter waits for the holder's transaction while it holds the tuple lock that names the table; those behind it
 /// in the queue wait for that tuple lock. `pg_locks` is read in the same look, and only for backends that wait for a
@@ -38,6 +43,9 @@ const ACTIVITY: &str = "/* sample_activity */
 const TABLES: &str = "/* sample_tables */
     SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'job'";
 
+/// Seconds between two looks at the sizes of data directories.
+const DISK_EVERY: u64 = 5;
+
 /// The running samplers of a run.
 pub struct Samplers {
     tasks: Vec<JoinHandle<()>>,
@@ -45,10 +53,10 @@ pub struct Samplers {
 
 /// Appends lines to `samples.jsonl`.
 #[derive(Clone)]
-struct Sink(Arc<Mutex<File>>);
+pub(super) struct Sink(Arc<Mutex<File>>);
 
 impl Sink {
-    fn write(&self, sample: &Sample) {
+    pub(super) fn write(&self, sample: &Sample) {
         let line = serde_json::to_string(sample)
             .map(|line| line + "\n")
             .unwrap_or_default();
@@ -66,21 +74,26 @@ impl Samplers {
     /// If `samples.jsonl` can't be made.
     pub fn start(
         directory: &RunDirectory,
-        database: &ConnectionUrl,
+        servers: &Arc<Servers>,
         supervisor: &Supervisor,
         activity_hz: u32,
+        job_types: &[String],
     ) -> anyhow::Result<Self> {
         let path = directory.file("samples.jsonl");
         let file = File::create(&path).with_context(|| format!("can't make {}", path.display()))?;
         let sink = Sink(Arc::new(Mutex::new(file)));
-        let options: PgConnectOptions = database.reveal().parse().context("the database URL")?;
+        let options: PgConnectOptions = servers.database.reveal().parse().context("the database URL")?;
         let options = options.application_name("crossover-sampler");
         let period = Duration::from_secs(1) / activity_hz;
         let activity = tokio::spawn(look_at_postgres(options, sink.clone(), period));
-        let usage = tokio::spawn(look_at_processes(supervisor.clone(), sink));
-        Ok(Self {
-            tasks: vec![activity, usage],
-        })
+        let usage = tokio::spawn(look_at_processes(supervisor.clone(), servers.clone(), sink.clone()));
+        let mut tasks = vec![activity, usage];
+        if let Some(broker) = servers.broker()? {
+            let of_sampler: PgConnectOptions = servers.database.reveal().parse().context("the database URL")?;
+            tasks.push(tokio::spawn(lag::look_at_outbox(of_sampler, sink.clone())));
+            tasks.push(tokio::spawn(lag::look_at_groups(broker, job_types.to_vec(), sink)));
+        }
+        Ok(Self { tasks })
     }
 
     /// Stops looking.
@@ -159,18 +172,27 @@ async fn tables(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> {
     })
 }
 
-async fn look_at_processes(supervisor: Supervisor, sink: Sink) {
+async fn look_at_processes(supervisor: Supervisor, servers: Arc<Servers>, sink: Sink) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut host: Option<HostCpu> = None;
-    loop {
+    let mut disks = HashMap::new();
+    for look in 0_u64.. {
         tick.tick().await;
-        let mut parts: Vec<PartUsage> = supervisor
-            .pids()
-            .iter()
-            .filter_map(|(name, pid)| part(name, *pid))
-            .collect();
-        parts.extend(part("harness", std::process::id()));
+        if look % DISK_EVERY == 0 {
+            let directories = servers.data_directories();
+            // Walking through a directory may take a while: kept off the threads that time the load.
+            disks = tokio::task::spawn_blocking(move || disk_use(&directories))
+                .await
+                .unwrap_or_default();
+        }
+        let of_part = |name: &str, pid| {
+            let disk_mb = disks.get(name).copied();
+            part(name, pid, disk_mb)
+        };
+        let pids = supervisor.pids();
+        let mut parts: Vec<PartUsage> = pids.iter().filter_map(|(name, pid)| of_part(name, *pid)).collect();
+        parts.extend(of_part("harness", std::process::id()));
         let now = HostCpu::sample().ok();
         let host_busy = host.zip(now).map(|(before, now)| now.since(before).busy);
         host = now;
@@ -182,8 +204,26 @@ async fn look_at_processes(supervisor: Supervisor, sink: Sink) {
     }
 }
 
+/// Size of each part's data directory (MiB).
+fn disk_use(directories: &[(String, PathBuf)]) -> HashMap<String, f64> {
+    let size = |(name, path): &(String, PathBuf)| (name.clone(), tree_bytes(path) as f64 / 1_048_576.0);
+    directories.iter().map(size).collect()
+}
+
+/// Files that vanish meanwhile count for nothing.
+fn tree_bytes(path: &Path) -> u64 {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(data) if data.is_dir() => tree_bytes(&entry.path()),
+        // What it takes, not how long it is: Kafka's indexes are made with room.
+        Ok(data) => data.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
 /// A server counts with its children; the harness without the parts that are its supervisor's.
-fn part(name: &str, pid: u32) -> Option<PartUsage> {
+fn part(name: &str, pid: u32, disk_mb: Option<f64>) -> Option<PartUsage> {
     let usage = if name == "harness" {
         usage::process(pid)
     } else {
@@ -194,5 +234,6 @@ fn part(name: &str, pid: u32) -> Option<PartUsage> {
         name: name.to_owned(),
         cpu_s: usage.cpu_s,
         memory_mb: usage.resident_bytes as f64 / 1_048_576.0,
+        disk_mb,
     })
 }

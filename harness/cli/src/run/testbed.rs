@@ -3,13 +3,24 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use crossover_evidence::result::{PostgresVersion, TestbedInfo};
-use crossover_testbed::{ConnectionUrl, LocalPostgres, PostgresOptions, Supervisor, disk, usage};
+use crossover_evidence::result::{BrokerInfo, PostgresVersion, TestbedInfo};
+use crossover_testbed::kafka::{BrokerCount, KAFKA_VERSION};
+use crossover_testbed::toxiproxy::ToxiproxyOptions;
+use crossover_testbed::{
+    ConnectionUrl, KafkaOptions, Links, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, Supervisor, disk,
+    usage,
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::Options;
 use super::meta::Meta;
+use super::progress::Progress;
+use super::servers::Servers;
+use crate::args::Mode;
 use crate::scenario::Document;
+
+/// Name of the engine's database.
+const DATABASE: &str = "crossover";
 
 /// Settings that the numbers depend on.
 const SETTINGS: [&str; 12] = [
@@ -27,19 +38,140 @@ const SETTINGS: [&str; 12] = [
     "data_checksums",
 ];
 
-/// Starts PostgreSQL and notes what it is.
+/// Starts the servers that the mode needs, and makes the engine's database.
 ///
 /// # Errors
-/// If there is none, or it does not start.
-pub async fn start_postgres(
+/// If one is not to be had, or does not start.
+pub async fn start(
     supervisor: &Supervisor,
     meta: &Meta,
     document: &Document,
     options: &Options,
-) -> anyhow::Result<LocalPostgres> {
+    progress: &Progress,
+) -> anyhow::Result<Servers> {
     // Points of a sweep are all named 01, 02, …, and two runs may begin in one second: the process tells them apart.
     let id = format!("{}-{}", meta.get().id, std::process::id());
-    let mut asked = PostgresOptions::new(&id);
+    progress.stage("starting PostgreSQL");
+    let postgres = start_postgres(supervisor, meta, document, options, &id).await?;
+    let kafka = match options.mode {
+        Mode::Polling => None,
+        Mode::EventDriven => Some(kafka_options(document, &id)?),
+    };
+    let links = match document.topology.proxied {
+        true => Some(link_up(supervisor, meta, &postgres, kafka.as_ref(), &id, progress).await?),
+        false => None,
+    };
+    let kafka = match kafka {
+        Some(asked) => Some(start_kafka(supervisor, meta, document, &asked, progress).await?),
+        None => None,
+    };
+    let database = create_database(&postgres, DATABASE).await?;
+    Ok(Servers {
+        postgres,
+        kafka,
+        links,
+        database,
+    })
+}
+
+/// The brokers' addresses are drawn with their options: proxies are made for them before they listen.
+fn kafka_options(document: &Document, id: &str) -> anyhow::Result<KafkaOptions> {
+    let count = match document.topology.brokers {
+        3 => BrokerCount::Three,
+        _ => BrokerCount::One,
+    };
+    let mut asked = KafkaOptions::new(id, count)?;
+    asked.settings = document.kafka.clone();
+    asked.flush_every_messages = document.event_driven.flush_every_messages;
+    Ok(asked)
+}
+
+async fn link_up(
+    supervisor: &Supervisor,
+    meta: &Meta,
+    postgres: &LocalPostgres,
+    kafka: Option<&KafkaOptions>,
+    id: &str,
+    progress: &Progress,
+) -> anyhow::Result<Links> {
+    progress.stage("starting Toxiproxy");
+    let begun = std::time::Instant::now();
+    let toxiproxy = LocalToxiproxy::start(supervisor, &ToxiproxyOptions::new(id)).await?;
+    let brokers = kafka.map(|asked| asked.listeners.as_slice()).unwrap_or_default();
+    let links = Links::set_up(toxiproxy.client().clone(), Some(postgres.url().port()), brokers).await?;
+    add_startup(meta, &[("Toxiproxy ready", begun.elapsed())])?;
+    Ok(links)
+}
+
+async fn start_kafka(
+    supervisor: &Supervisor,
+    meta: &Meta,
+    document: &Document,
+    asked: &KafkaOptions,
+    progress: &Progress,
+) -> anyhow::Result<LocalKafka> {
+    progress.stage("starting Kafka");
+    let kafka = LocalKafka::start(supervisor, asked).await?;
+    let times = kafka.start_times();
+    add_startup(
+        meta,
+        &[
+            ("Kafka found", times.find),
+            ("Kafka formatted", times.format),
+            ("Kafka ready", times.ready),
+        ],
+    )?;
+    meta.update(|meta| {
+        let Some(testbed) = meta.testbed.as_mut() else { return };
+        testbed.broker = Some(BrokerInfo {
+            kind: "kafka".to_owned(),
+            version: KAFKA_VERSION.to_owned(),
+        });
+        testbed
+            .acknowledgement
+            .push(("Kafka".to_owned(), acknowledgement(document)));
+    })?;
+    Ok(kafka)
+}
+
+/// What `acks=all` means here.
+fn acknowledgement(document: &Document) -> String {
+    let flushed = match document.event_driven.flush_every_messages {
+        Some(1) => "flushed to disk before the answer (log.flush.interval.messages=1)".to_owned(),
+        Some(messages) => format!("flushed to disk every {messages} messages"),
+        None => "in memory only: the operating system flushes it when it will".to_owned(),
+    };
+    match document.topology.brokers {
+        1 => format!(
+            "acks=all of one broker, no replica: the record is in its log, {flushed}; a kill of the process loses nothing, a power cut may"
+        ),
+        brokers => {
+            format!("acks=all of {brokers} brokers: at least two have the record (min.insync.replicas=2), {flushed}")
+        }
+    }
+}
+
+/// Notes how long parts took to start.
+///
+/// # Errors
+/// If it can't be saved.
+pub fn add_startup(meta: &Meta, times: &[(&str, Duration)]) -> anyhow::Result<()> {
+    meta.update(|meta| {
+        if let Some(testbed) = meta.testbed.as_mut() {
+            let times = times.iter().map(|(name, time)| ((*name).to_owned(), millis(*time)));
+            testbed.startup_ms.extend(times);
+        }
+    })
+}
+
+async fn start_postgres(
+    supervisor: &Supervisor,
+    meta: &Meta,
+    document: &Document,
+    options: &Options,
+    id: &str,
+) -> anyhow::Result<LocalPostgres> {
+    let mut asked = PostgresOptions::new(id);
     asked.port = options.postgres_port;
     asked.settings = document.postgres.clone();
     let postgres = LocalPostgres::start(supervisor, &asked).await?;
@@ -57,11 +189,7 @@ pub async fn start_postgres(
     Ok(postgres)
 }
 
-/// Makes the engine's database.
-///
-/// # Errors
-/// If PostgreSQL does not answer.
-pub async fn create_database(postgres: &LocalPostgres, name: &'static str) -> anyhow::Result<ConnectionUrl> {
+async fn create_database(postgres: &LocalPostgres, name: &'static str) -> anyhow::Result<ConnectionUrl> {
     let mut admin = PgConnection::connect(&postgres.url().reveal()).await?;
     sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
         .execute(&mut admin)

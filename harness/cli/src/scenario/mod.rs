@@ -1,11 +1,12 @@
 //! Scenario files: what a run is made of. The dispatch mode is not in the file: a scenario runs in any mode.
 
+mod event_driven;
 mod fault;
 mod file;
 mod sweep;
 mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -14,6 +15,7 @@ use crossover_engine::store::ClaimKind;
 use crossover_evidence::load::{Phase, Workload};
 use serde::{Deserialize, Serialize};
 
+pub use event_driven::{EventDriven, StrategyKind};
 pub use fault::{Fault, FaultKind, Target};
 pub use file::{Scenario, kept_trace, load, reload};
 pub use sweep::{Point, without_sweep};
@@ -39,9 +41,15 @@ pub struct Document {
     /// Settings of the polling mode.
     #[serde(default)]
     pub polling: Polling,
+    /// Settings of the event-driven mode.
+    #[serde(default)]
+    pub event_driven: EventDriven,
     /// Settings of PostgreSQL beyond the testbed's own.
     #[serde(default)]
     pub postgres: BTreeMap<String, String>,
+    /// Settings of Kafka beyond the testbed's own.
+    #[serde(default)]
+    pub kafka: BTreeMap<String, String>,
     /// What is started.
     pub workload: Workload,
     /// When it is started: phases, one after the other.
@@ -66,6 +74,15 @@ pub struct Document {
     pub sweep: Vec<SweepKey>,
 }
 
+impl Document {
+    /// All job types of all definitions, each once.
+    pub fn job_types(&self) -> BTreeSet<String> {
+        let definitions = self.workload.definitions.iter();
+        let types = definitions.flat_map(|entry| entry.definition.job_types());
+        types.map(str::to_owned).collect()
+    }
+}
+
 fn default_seed() -> u64 {
     42
 }
@@ -82,6 +99,12 @@ pub struct Topology {
     pub worker_concurrency: u32,
     /// Connections of one replica to PostgreSQL.
     pub replica_connections: u32,
+    /// Relay processes, one of which leads (event-driven mode).
+    pub relays: u32,
+    /// Brokers, 1 or 3 (event-driven mode).
+    pub brokers: u32,
+    /// Put a proxy on every link, so that it can be broken.
+    pub proxied: bool,
 }
 
 impl Default for Topology {
@@ -91,6 +114,9 @@ impl Default for Topology {
             workers: 1,
             worker_concurrency: 64,
             replica_connections: 8,
+            relays: 1,
+            brokers: 1,
+            proxied: false,
         }
     }
 }

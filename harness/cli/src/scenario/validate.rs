@@ -27,6 +27,15 @@ impl Document {
             self.topology.replica_connections,
             1..=100,
         )?;
+        within("topology.relays", self.topology.relays, 1..=16)?;
+        if ![1, 3].contains(&self.topology.brokers) {
+            let found = self.topology.brokers;
+            return refuse(
+                "topology.brokers".to_owned(),
+                format!("found {found}; allowed are 1 and 3"),
+            );
+        }
+        self.validate_event_driven()?;
         within("polling.batch", self.polling.batch, 1..=POLL_JOBS_MAX)?;
         within("samplers.activity_hz", self.samplers.activity_hz, 10..=100)?;
         lasting(
@@ -75,6 +84,35 @@ impl Document {
             }
         }
         Ok(())
+    }
+
+    fn validate_event_driven(&self) -> Result<(), LoadError> {
+        let settings = &self.event_driven;
+        within("event_driven.partitions", settings.partitions, 1..=1_000)?;
+        within("event_driven.batch", settings.batch, 1..=50_000)?;
+        within("event_driven.window", settings.window, settings.batch..=500_000)?;
+        within("event_driven.partition_window", settings.partition_window, 1..=100_000)?;
+        let (millisecond, minute) = (Duration::from_millis(1), Duration::from_secs(60));
+        lasting("event_driven.interval", settings.interval, millisecond, minute)?;
+        lasting(
+            "event_driven.linger",
+            settings.linger,
+            Duration::ZERO,
+            Duration::from_secs(5),
+        )?;
+        lasting(
+            "event_driven.redispatch_after",
+            settings.redispatch_after,
+            Duration::from_secs(1),
+            Duration::from_hours(24),
+        )?;
+        // Kafka's own bounds for a group's members.
+        lasting(
+            "event_driven.session_timeout",
+            settings.session_timeout,
+            Duration::from_millis(500),
+            Duration::from_secs(300),
+        )
     }
 
     fn validate_reference(&self) -> Result<(), LoadError> {

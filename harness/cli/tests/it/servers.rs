@@ -1,5 +1,5 @@
-//! The servers of the whole test binary: one supervisor and one PostgreSQL, started by the first test that asks, and a
-//! fresh database for each test.
+//! The servers of the whole test binary: one supervisor, one PostgreSQL and one Kafka, each started by the first test that
+//! asks, and a fresh database for each test.
 //!
 //! Nothing here is ever dropped: the end of this process, whatever its cause, closes the supervisor's pipe, and the
 //! supervisor removes every process and directory.
@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossover_engine::store::{DatabaseUrl, Store, migrate};
+use crossover_testbed::kafka::BrokerCount;
 use crossover_testbed::owned::OwnedDirectory;
-use crossover_testbed::{ConnectionUrl, LocalPostgres, PostgresOptions, ProcessSpec, Signal, Supervisor};
+use crossover_testbed::{
+    ConnectionUrl, KafkaOptions, LocalKafka, LocalPostgres, PostgresOptions, ProcessSpec, Signal, Supervisor,
+};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::sync::OnceCell;
@@ -28,7 +31,9 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 pub struct Servers {
     pub supervisor: Supervisor,
     pub postgres: LocalPostgres,
+    kafka: OnceCell<LocalKafka>,
     directory: PathBuf,
+    run: String,
 }
 
 /// The servers, started by the first call.
@@ -61,13 +66,27 @@ impl Servers {
         let servers = Self {
             supervisor,
             postgres,
+            kafka: OnceCell::const_new(),
             directory,
+            run,
         };
         servers.run_sql(&format!("CREATE DATABASE {TEMPLATE}")).await;
         migrate(&engine_url(&servers.postgres.url().with_database(TEMPLATE)))
             .await
             .unwrap();
         servers
+    }
+
+    /// The broker, started by the first call. Tests tell their topics apart by a prefix.
+    pub async fn kafka(&self) -> &LocalKafka {
+        let start = async || {
+            let options = KafkaOptions {
+                disk_needed_bytes: 1 << 30,
+                ..KafkaOptions::new(&self.run, BrokerCount::One).unwrap()
+            };
+            LocalKafka::start(&self.supervisor, &options).await.unwrap()
+        };
+        self.kafka.get_or_init(start).await
     }
 
     /// A database with the engine's schema that nobody else uses.

@@ -1,13 +1,12 @@
 //! Bounds of a call.
 
-use crossover_engine::serve::POLL_JOBS_MAX;
 use crossover_proto::InstanceId;
 use crossover_proto::engine as wire;
 use tonic::{Code, Response, Status};
 
-use super::system::{System, asking, flow, job, start_item};
+use super::system::{System, flow, job, start_item};
 
-/// One more than a call takes; a poll takes fewer, as its answer carries payloads.
+/// One more than a call takes.
 const TOO_MANY: usize = 5_001;
 
 pub async fn a_call_of_too_many_items_is_refused(system: &System) {
@@ -20,16 +19,6 @@ pub async fn a_call_of_too_many_items_is_refused(system: &System) {
     };
     let items = (0..TOO_MANY).map(|_| start_item(InstanceId::new(), "one")).collect();
     let mut client = system.client();
-    let poll = |max_jobs| wire::PollRequest {
-        max_jobs,
-        ..asking("work")
-    };
-    refused(
-        "poll",
-        POLL_JOBS_MAX as usize,
-        client.poll(poll(POLL_JOBS_MAX + 1)).await,
-    );
-    assert!(client.poll(poll(POLL_JOBS_MAX)).await.is_ok());
     refused("start", TOO_MANY - 1, client.start(wire::StartRequest { items }).await);
     refused("extend", TOO_MANY - 1, client.extend(leases.clone()).await);
     refused("release", TOO_MANY - 1, client.release(leases).await);
@@ -63,7 +52,7 @@ pub async fn a_call_of_too_many_items_is_refused(system: &System) {
     assert_eq!(system.database.number("SELECT count(*) FROM instance").await, 0);
 }
 
-fn refused<T: std::fmt::Debug>(call: &str, most: usize, answer: Result<Response<T>, Status>) {
+pub fn refused<T: std::fmt::Debug>(call: &str, most: usize, answer: Result<Response<T>, Status>) {
     let status = answer.expect_err(call);
     assert_eq!(status.code(), Code::InvalidArgument, "{call}: {status}");
     let expected = format!("found {} items; one call takes at most {most}", most + 1);

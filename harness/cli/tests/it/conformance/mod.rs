@@ -21,15 +21,18 @@ mod schedule;
 mod start;
 mod steps;
 mod system;
+mod topics;
 mod workers;
 
 use system::System;
 
-/// How jobs reach workers. Event-driven and hybrid are the modes to come.
+/// How jobs reach workers.
 #[derive(Debug, Clone, Copy)]
 enum Mode {
     /// Workers ask for ready jobs.
     Polling,
+    /// Outbox, relay, broker, consumers.
+    EventDriven,
 }
 
 async fn run(mode: Mode, case: impl AsyncFnOnce(&System)) {
@@ -38,15 +41,20 @@ async fn run(mode: Mode, case: impl AsyncFnOnce(&System)) {
     system.finish().await;
 }
 
-/// One test a case, in the mode.
+/// One test a case, in the mode, with the attributes of each.
 macro_rules! cases {
-    ($mode:expr, $($module:ident { $($case:ident)* })*) => {
-        $($(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                super::run($mode, super::$module::$case).await;
-            }
-        )*)*
+    ($mode:expr, $(#[$attribute:meta])* $($module:ident { $($case:ident)* })*) => {
+        cases!(@all $mode, [$(#[$attribute])*] $($module { $($case)* })*);
+    };
+    (@all $mode:expr, $attributes:tt $($module:ident { $($case:ident)* })*) => {
+        $($(cases!(@one $mode, $attributes $module $case);)*)*
+    };
+    (@one $mode:expr, [$(#[$attribute:meta])*] $module:ident $case:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[$attribute])*
+        async fn $case() {
+            super::run($mode, super::$module::$case).await;
+        }
     };
 }
 
@@ -55,6 +63,13 @@ macro_rules! every_mode {
     ($($cases:tt)*) => {
         mod polling {
             cases!(super::Mode::Polling, $($cases)*);
+        }
+        mod event_driven {
+            cases!(
+                super::Mode::EventDriven,
+                #[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
+                $($cases)*
+            );
         }
     };
 }
@@ -154,5 +169,6 @@ mod polling_itself {
         a_claim_takes_the_oldest_first
         a_claim_takes_its_own_type_only
         a_stopping_replica_lets_go_of_long_polls
+        a_poll_for_too_many_jobs_is_refused
     });
 }

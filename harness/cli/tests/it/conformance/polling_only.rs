@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crossover_engine::serve::POLL_JOBS_MAX;
 use crossover_proto::engine as wire;
 use crossover_testbed::Signal;
 use tonic::Code;
 
+use super::limits::refused;
 use super::system::{
     Client, Part, SOON, System, asking, client_of, flow, job, metrics_of, poll, start, start_item, value_of,
 };
@@ -119,4 +121,19 @@ pub async fn a_stopping_replica_lets_go_of_long_polls(system: &System) {
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     system.servers.supervisor.wait_exit(&other.name, SOON).await.unwrap();
     assert!(begun.elapsed() < WOKEN_WITHIN, "it took {:?}", begun.elapsed());
+}
+
+/// Its answer carries payloads: it takes fewer than other calls do.
+pub async fn a_poll_for_too_many_jobs_is_refused(system: &System) {
+    let mut client = system.client();
+    let poll = |max_jobs| wire::PollRequest {
+        max_jobs,
+        ..asking("work")
+    };
+    refused(
+        "poll",
+        POLL_JOBS_MAX as usize,
+        client.poll(poll(POLL_JOBS_MAX + 1)).await,
+    );
+    assert!(client.poll(poll(POLL_JOBS_MAX)).await.is_ok());
 }

@@ -83,12 +83,9 @@ pub async fn every_job_of_every_step_gets_the_payload(system: &System) {
     };
     start(&system.client(), vec![item]).await;
     for (step, job_type, count) in [(0, "first", 1), (1, "second", 2)] {
-        let request = wire::PollRequest {
-            max_jobs: 10,
-            wait_ms: LONG_LEASE_MS,
-            ..asking(job_type)
-        };
-        let jobs = poll(&system.client(), request).await;
+        let jobs = system
+            .take_whole(&system.client(), job_type, count as usize, LONG_LEASE_MS)
+            .await;
         let shapes: Vec<_> = jobs
             .iter()
             .map(|job| (job.step, job.ordinal, job.payload.to_vec()))

@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::transport::{Channel, Endpoint};
 
 use super::Mode;
+use super::topics::{PARTITIONS, Topics};
 use crate::replayed::assert_tables_equal_audit;
 use crate::servers::{Database, Servers, servers};
 
@@ -33,7 +34,10 @@ pub struct System {
     pub servers: &'static Servers,
     pub database: Database,
     replicas: Mutex<Vec<Part>>,
+    relays: Mutex<Vec<Part>>,
     workers: Mutex<Vec<Part>>,
+    /// Event-driven only.
+    topics: Option<Topics>,
 }
 
 /// A process of the system.
@@ -46,28 +50,65 @@ pub struct Part {
 }
 
 impl System {
-    /// One replica, no worker.
+    /// One replica and what else brings jobs to workers, no worker.
     pub async fn start(mode: Mode) -> Self {
         let servers = servers().await;
         let database = servers.database().await;
+        let topics = match mode {
+            Mode::Polling => None,
+            Mode::EventDriven => {
+                let brokers = servers.kafka().await.bootstrap();
+                Some(Topics::new(&brokers, &prefix_of(&database)))
+            }
+        };
         let system = Self {
             mode,
             servers,
             database,
             replicas: Mutex::default(),
+            relays: Mutex::default(),
             workers: Mutex::default(),
+            topics,
         };
         system.add_replica().await;
+        if let Mode::EventDriven = mode {
+            system.add_relay().await;
+        }
         system
     }
 
     /// One more replica.
     pub async fn add_replica(&self) -> Part {
-        let args = match self.mode {
-            // Housekeeping is quick, so that what it does is soon seen.
-            Mode::Polling => ["serve", "--notify", "--housekeeping-interval", "20ms"],
+        let dispatch = match self.mode {
+            Mode::Polling => "polling",
+            Mode::EventDriven => "event-driven",
         };
+        // Housekeeping is quick, so that what it does is soon seen.
+        let args = [
+            "serve",
+            "--dispatch",
+            dispatch,
+            "--notify",
+            "--housekeeping-interval",
+            "20ms",
+        ];
         self.add(&self.replicas, "replica", &args).await
+    }
+
+    async fn add_relay(&self) -> Part {
+        let partitions = PARTITIONS.to_string();
+        let mut all = ["relay", "--partitions", &partitions].map(str::to_owned).to_vec();
+        all.extend(self.broker_flags().await);
+        let args: Vec<&str> = all.iter().map(String::as_str).collect();
+        self.add(&self.relays, "relay", &args).await
+    }
+
+    async fn broker_flags(&self) -> Vec<String> {
+        let bootstrap = self.servers.kafka().await.bootstrap();
+        let prefix = prefix_of(&self.database);
+        ["--broker", &bootstrap, "--topic-prefix", &prefix]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     /// One more worker, for `job_types`.
@@ -85,6 +126,10 @@ impl System {
         );
         match self.mode {
             Mode::Polling => all.extend(["--interval", "20ms"].map(str::to_owned)),
+            Mode::EventDriven => {
+                all.extend(["--dispatch", "event-driven"].map(str::to_owned));
+                all.extend(self.broker_flags().await);
+            }
         }
         all.extend(args.iter().map(|arg| (*arg).to_owned()));
         self.add(
@@ -97,7 +142,7 @@ impl System {
 
     async fn add(&self, parts: &Mutex<Vec<Part>>, role: &str, args: &[&str]) -> Part {
         let name = format!("{}-{role}-{}", self.database.name, list(parts).len() + 1);
-        let database = (role == "replica").then_some(&self.database.url);
+        let database = (role != "worker").then_some(&self.database.url);
         let address = self.servers.start_engine(&name, args, database).await;
         let part = Part { name, address };
         list(parts).push(part.clone());
@@ -106,8 +151,7 @@ impl System {
 
     /// The end of every case: no process of it failed, and the audit log gives the tables.
     pub async fn finish(&self) {
-        let parts = [list(&self.workers).clone(), list(&self.replicas).clone()].concat();
-        for part in parts {
+        for part in self.parts() {
             let exit = self.servers.supervisor.stop(&part.name).await.unwrap();
             assert_eq!(
                 (exit.code, exit.signal),
@@ -118,6 +162,13 @@ impl System {
             );
         }
         assert_tables_equal_audit(&self.database.pool).await;
+    }
+
+    /// All processes, in the order in which they are stopped.
+    fn parts(&self) -> Vec<Part> {
+        [&self.workers, &self.relays, &self.replicas]
+            .map(|parts| list(parts).clone())
+            .concat()
     }
 
     /// Stops a worker for good.
@@ -234,6 +285,12 @@ impl System {
 
     /// As [`System::take`], by another replica or under another lease.
     pub async fn take_from(&self, client: &Client, job_type: &str, count: usize, lease_ms: u32) -> Vec<wire::JobRef> {
+        let jobs = self.take_whole(client, job_type, count, lease_ms).await;
+        jobs.into_iter().map(|job| job.job.unwrap()).collect()
+    }
+
+    /// As [`System::take_from`], with all that a worker is told of each job.
+    pub async fn take_whole(&self, client: &Client, job_type: &str, count: usize, lease_ms: u32) -> Vec<wire::Job> {
         let begun = Instant::now();
         let mut jobs = Vec::with_capacity(count);
         while jobs.len() < count {
@@ -242,29 +299,33 @@ impl System {
                 "only {} of {count} jobs of type {job_type} came",
                 jobs.len()
             );
-            let more = match self.mode {
-                Mode::Polling => {
+            let more = match &self.topics {
+                None => {
                     let max_jobs = u32::try_from((count - jobs.len()).min(BATCH)).unwrap();
-                    poll(
-                        client,
-                        wire::PollRequest {
-                            max_jobs,
-                            lease_ms,
-                            wait_ms: 2_000,
-                            ..asking(job_type)
-                        },
-                    )
-                    .await
+                    let request = wire::PollRequest {
+                        max_jobs,
+                        lease_ms,
+                        wait_ms: 2_000,
+                        ..asking(job_type)
+                    };
+                    poll(client, request).await
+                }
+                Some(topics) => {
+                    let most = (count - jobs.len()).min(BATCH);
+                    receive(topics, client, job_type, most, lease_ms).await
                 }
             };
-            jobs.extend(more.into_iter().map(|job| job.job.unwrap()));
+            jobs.extend(more);
         }
         jobs
     }
 
     /// No job of this type is ready.
     pub async fn assert_nothing_ready(&self, job_type: &str) {
-        let jobs = poll(&self.client(), asking(job_type)).await;
+        let jobs = match &self.topics {
+            None => poll(&self.client(), asking(job_type)).await,
+            Some(topics) => receive(topics, &self.client(), job_type, 1, LONG_LEASE_MS).await,
+        };
         assert!(jobs.is_empty(), "{jobs:?}");
     }
 
@@ -325,11 +386,53 @@ impl Drop for System {
     /// A failed case shows what its processes said.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for part in [list(&self.replicas).clone(), list(&self.workers).clone()].concat() {
+            for part in self.parts() {
                 eprintln!("--- {}\n{}", part.name, self.log_of(&part));
             }
         }
     }
+}
+
+/// Topics of a test begin with the name of its database.
+fn prefix_of(database: &Database) -> String {
+    format!("{}.", database.name)
+}
+
+/// Reads up to `most` records as they come and begins their jobs; those that can't be begun are passed over.
+async fn receive(topics: &Topics, client: &Client, job_type: &str, most: usize, lease_ms: u32) -> Vec<wire::Job> {
+    let mut records = Vec::new();
+    while records.len() < most {
+        match topics.next(job_type, Duration::from_millis(300)).await {
+            Some(record) => records.push(record),
+            None => break,
+        }
+    }
+    let as_job = |record: crossover_proto::event::DispatchedJob| wire::Job {
+        job: Some(wire::JobRef {
+            job_id: record.key.job.0,
+            attempt: record.key.attempt.into(),
+            instance_id: record.key.instance.to_wire().to_vec().into(),
+        }),
+        job_type: record.job_type,
+        step: record.key.step.into(),
+        ordinal: record.key.ordinal.into(),
+        payload: record.payload,
+    };
+    let jobs: Vec<wire::Job> = records.into_iter().map(as_job).collect();
+    if jobs.is_empty() {
+        return jobs;
+    }
+    let request = wire::LeaseRequest {
+        jobs: jobs.iter().filter_map(|job| job.job.clone()).collect(),
+        worker: "test".to_owned(),
+        lease_ms,
+    };
+    let answer = client.clone().begin(request).await.unwrap().into_inner();
+    let begun = jobs.into_iter().zip(answer.outcomes().collect::<Vec<_>>());
+    begun
+        .filter(|(_, outcome)| *outcome == Outcome::Done)
+        .map(|(job, _)| job)
+        .collect()
 }
 
 fn list(parts: &Mutex<Vec<Part>>) -> std::sync::MutexGuard<'_, Vec<Part>> {

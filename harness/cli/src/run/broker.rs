@@ -1,0 +1,159 @@
+//! The broker as the harness sees it, past all proxies: topics, groups, offsets. A client of its own: it joins no group and
+//! commits nothing.
+//!
+//! The client library blocks: everything here is for threads that may wait.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use crossover_engine::kafka::Kafka;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+/// One request to a broker that is up takes a millisecond.
+const REQUEST: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A partition, and where its group stands in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// The first offset that it holds.
+    pub low: i64,
+    /// The offset after its last record.
+    pub high: i64,
+    /// The group's committed offset.
+    pub committed: Option<i64>,
+}
+
+/// A client that looks at one group and its topic.
+pub struct GroupView {
+    /// The consumer group.
+    pub group: String,
+    /// Its topic.
+    pub topic: String,
+    client: BaseConsumer,
+    /// All partitions of the topic; none until it was found.
+    partitions: Vec<i32>,
+}
+
+impl GroupView {
+    /// Connects lazily.
+    ///
+    /// # Errors
+    /// If a property of the user's is not one of the client library.
+    pub fn new(kafka: &Kafka, job_type: &str) -> anyhow::Result<Self> {
+        let (group, topic) = (kafka.group(job_type), kafka.topic(job_type));
+        let client = kafka
+            .config("crossover-harness")
+            .set("group.id", &group)
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .create()
+            .context("the broker's client")?;
+        Ok(Self {
+            group,
+            topic,
+            client,
+            partitions: Vec::new(),
+        })
+    }
+
+    /// The client itself, for reading the topic.
+    pub fn client(&self) -> &BaseConsumer {
+        &self.client
+    }
+
+    /// Waits until the topic is there, with this many partitions.
+    ///
+    /// # Errors
+    /// If it is not in time, or has others.
+    pub fn wait_for_topic(&mut self, partitions: u32, deadline: Instant) -> anyhow::Result<()> {
+        loop {
+            self.look_up()?;
+            match self.partitions.len() {
+                0 if Instant::now() > deadline => bail!("the relay did not make the topic {} in time", self.topic),
+                0 => std::thread::sleep(PAUSE),
+                found if found == partitions as usize => return Ok(()),
+                found => bail!(
+                    "the topic {} has {found} partitions instead of {partitions}",
+                    self.topic
+                ),
+            }
+        }
+    }
+
+    /// Waits until the group has this many members and all partitions are assigned; says whether it came to that.
+    ///
+    /// # Errors
+    /// If the broker does not answer.
+    pub fn wait_for_members(&self, members: u32, deadline: Instant) -> anyhow::Result<bool> {
+        while Instant::now() < deadline {
+            let groups = self.client.fetch_group_list(Some(&self.group), REQUEST)?;
+            let is_stable = |group: &rdkafka::groups::GroupInfo| {
+                group.state() == "Stable" && group.members().len() == members as usize
+            };
+            if groups.groups().iter().any(is_stable) {
+                return Ok(true);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(false)
+    }
+
+    /// Where the group stands in each partition: three requests.
+    ///
+    /// # Errors
+    /// If the broker does not answer.
+    pub fn positions(&mut self) -> anyhow::Result<Vec<Position>> {
+        if self.partitions.is_empty() {
+            self.look_up()?;
+        }
+        let committed = self.client.committed_offsets(self.list(Offset::Invalid)?, REQUEST)?;
+        let low = self.client.offsets_for_times(self.list(Offset::Beginning)?, REQUEST)?;
+        let high = self.client.offsets_for_times(self.list(Offset::End)?, REQUEST)?;
+        let mut positions = Vec::with_capacity(self.partitions.len());
+        for partition in &self.partitions {
+            let offset = |list: &TopicPartitionList| {
+                let found = list.find_partition(&self.topic, *partition)?;
+                match (found.error(), found.offset()) {
+                    (Ok(()), Offset::Offset(offset)) => Some(offset),
+                    _ => None,
+                }
+            };
+            // A partition without a leader has no offsets now; the next look may have them.
+            if let (Some(low), Some(high)) = (offset(&low), offset(&high)) {
+                positions.push(Position {
+                    topic: self.topic.clone(),
+                    partition: *partition,
+                    low,
+                    high,
+                    committed: offset(&committed),
+                });
+            }
+        }
+        Ok(positions)
+    }
+
+    /// One request; the topic may not be there yet.
+    fn look_up(&mut self) -> anyhow::Result<()> {
+        let metadata = self.client.fetch_metadata(Some(&self.topic), REQUEST)?;
+        let topic = metadata.topics().iter().find(|topic| topic.name() == self.topic);
+        self.partitions = topic
+            .filter(|topic| topic.error().is_none())
+            .map(|topic| topic.partitions().iter().map(|partition| partition.id()).collect())
+            .unwrap_or_default();
+        Ok(())
+    }
+
+    fn list(&self, offset: Offset) -> anyhow::Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for partition in &self.partitions {
+            list.add_partition_offset(&self.topic, *partition, offset)?;
+        }
+        Ok(list)
+    }
+}

@@ -1,0 +1,101 @@
+//! `[event_driven]`: settings of the event-driven mode; a polling run ignores them.
+
+use std::time::Duration;
+
+use crossover_engine::command::{GroupProtocol, RelayStrategy};
+use serde::{Deserialize, Serialize};
+
+use super::flag_of;
+
+/// Settings of relay, topics and consumers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventDriven {
+    /// Partitions of each job type's topic.
+    pub partitions: u32,
+    /// What ends the relay's wait for new rows: `notify` or `poll`.
+    pub strategy: StrategyKind,
+    /// Time between the relay's looks at an empty outbox.
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    /// Most rows in one read of the relay.
+    pub batch: u32,
+    /// Most rows that the relay has read and not yet marked.
+    pub window: u32,
+    /// How long the producer gathers records before it sends them.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+    /// A relay reads only while its epoch is the current one.
+    pub fenced: bool,
+    /// A job whose record was sent this long ago, and that no lag explains, is sent again.
+    #[serde(with = "humantime_serde")]
+    pub redispatch_after: Duration,
+    /// Most records of one partition that a worker has received and not yet settled.
+    pub partition_window: u32,
+    /// How the members of a group agree: `classic` or `consumer` (KIP-848).
+    pub group_protocol: ProtocolKind,
+    /// A silent member is out of its group after this time (classic protocol).
+    #[serde(with = "humantime_serde")]
+    pub session_timeout: Duration,
+    /// Kafka writes to disk after this many messages of a partition, before it acknowledges them: 1 is like PostgreSQL.
+    pub flush_every_messages: Option<u64>,
+}
+
+impl Default for EventDriven {
+    fn default() -> Self {
+        Self {
+            partitions: 12,
+            strategy: StrategyKind::Notify,
+            interval: Duration::from_millis(250),
+            batch: 2_000,
+            window: 10_000,
+            linger: Duration::ZERO,
+            fenced: true,
+            redispatch_after: Duration::from_secs(30),
+            partition_window: 1_000,
+            group_protocol: ProtocolKind::Classic,
+            session_timeout: Duration::from_secs(6),
+            flush_every_messages: None,
+        }
+    }
+}
+
+/// As the relay's `--strategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyKind {
+    /// NOTIFY of a replica, or the interval at the latest.
+    Notify,
+    /// The interval alone.
+    Poll,
+}
+
+/// As the worker's `--group-protocol`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProtocolKind {
+    /// The members decide.
+    Classic,
+    /// The broker decides.
+    Consumer,
+}
+
+impl StrategyKind {
+    /// The flag's value.
+    pub fn flag(self) -> String {
+        flag_of(match self {
+            Self::Notify => RelayStrategy::Notify,
+            Self::Poll => RelayStrategy::Poll,
+        })
+    }
+}
+
+impl ProtocolKind {
+    /// The flag's value.
+    pub fn flag(self) -> String {
+        flag_of(match self {
+            Self::Classic => GroupProtocol::Classic,
+            Self::Consumer => GroupProtocol::Consumer,
+        })
+    }
+}
