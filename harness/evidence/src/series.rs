@@ -19,7 +19,8 @@ pub struct Series {
     pub unfinished: Vec<f64>,
     /// Unsent outbox rows; `null` in polling mode or where no sample was had.
     pub outbox_backlog: Vec<Option<f64>>,
-    /// Consumer lag per `group/topic/partition` (records).
+    /// Consumer lag (records): each group in all, by its name, then the worst partitions as `group/topic/partition`; at most a
+    /// dozen lines. All partitions are in `result.json`.
     pub lag: Vec<NamedSeries>,
     /// Mean number of active engine backends by wait type; `CPU` is "active and not waiting".
     pub waits: Vec<NamedSeries>,

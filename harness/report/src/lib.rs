@@ -10,6 +10,7 @@
 //! format, ticks      numbers and axes for people
 //! verdict            HELD · DEGRADED · BROKEN · INVALID, and the sentences of the banner
 //! chart/             one file per chart; all drawn through `chart::canvas` (plotters → SVG with CSS variables)
+//! compare/           two runs of one plan side by side: key figures with their change, and the sentences
 //! html/              one file per section; the page is one file with its style, script and charts inside
 //! text/              the same run and sweep for the terminal and for pull requests
 //! ```
@@ -17,17 +18,19 @@
 //! All text from outside (names, reasons, errors, TOML) passes through maud or the SVG backend, both of which escape.
 
 mod chart;
+mod compare;
 mod format;
 mod html;
 mod text;
 mod ticks;
 pub mod verdict;
 
+use crossover_evidence::compare::Comparison;
 use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
-pub use html::{run_html, sweep_html};
-pub use text::{run_markdown, run_terminal, sweep_markdown, sweep_terminal};
+pub use html::{compare_html, run_html, sweep_html};
+pub use text::{compare_markdown, compare_terminal, run_markdown, run_terminal, sweep_markdown, sweep_terminal};
 
 /// What the page of one run shows.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,25 @@ pub struct RunPage<'a> {
     pub result: &'a RunResult,
     /// What the charts draw.
     pub series: &'a Series,
+    /// Text summary of the plan, shown as it is.
+    pub plan: &'a str,
+    /// The scenario file, shown as it is.
+    pub scenario_toml: &'a str,
+}
+
+/// What the page of a comparison shows: one run of one plan in each mode.
+#[derive(Debug, Clone, Copy)]
+pub struct ComparePage<'a> {
+    /// What was compared, where the runs lie, what they say of the seed's claims.
+    pub comparison: &'a Comparison,
+    /// The polling run.
+    pub polling: &'a RunResult,
+    /// The event-driven run.
+    pub event_driven: &'a RunResult,
+    /// Of the polling run.
+    pub polling_series: &'a Series,
+    /// Of the event-driven run.
+    pub event_series: &'a Series,
     /// Text summary of the plan, shown as it is.
     pub plan: &'a str,
     /// The scenario file, shown as it is.

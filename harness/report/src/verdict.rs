@@ -142,7 +142,8 @@ fn invalid_sentence(result: &RunResult) -> Option<String> {
     }
 }
 
-fn failure_sentences(result: &RunResult) -> Vec<String> {
+/// What failed, a sentence each, the first few in full.
+pub(crate) fn failure_sentences(result: &RunResult) -> Vec<String> {
     let mut sentences: Vec<String> = failed(result)
         .take(3)
         .map(|check| sentence(&format!("the check “{}” failed: {}", words(&check.name), check.detail)))
@@ -176,15 +177,23 @@ fn fault_sentence(fault: &FaultInfo) -> String {
         (true, Some(recovery)) => format!("back to normal {} after it began", seconds(recovery)),
         (true, None) => "not seen back to normal before the end".to_owned(),
     };
+    let starts = match fault.starts_intended {
+        0 => String::new(),
+        intended => format!(
+            "; {} of {} starts were accepted meanwhile",
+            count(fault.starts_accepted),
+            count(intended)
+        ),
+    };
     sentence(&format!(
-        "fault at {at}{until}, {} on {}: {effect}",
+        "fault at {at}{until}, {} on {}: {effect}{starts}",
         words(&fault.kind),
         fault.target
     ))
 }
 
 /// What keeps a run without failures from green.
-fn doubts(result: &RunResult) -> Vec<String> {
+pub(crate) fn doubts(result: &RunResult) -> Vec<String> {
     let ledger = &result.ledger;
     let unknown_checks = result
         .checks

@@ -1,12 +1,60 @@
-//! C04: "polling's p50 dispatch latency is not below half the poll interval".
+//! C04: polling's p50 dispatch latency is not below half the poll interval, event-driven's is milliseconds.
+//!
+//! [`judge`] puts the first half to a sweep of poll intervals; a pair of runs is asked for both halves, by its phase
+//! `steady`.
 //!
 //! A job that arrives at a random moment waits, on average, half an interval for *one* poller at fixed ticks. Several
 //! pollers out of step look more often, so the median wait shrinks; then the claim, as written, is refuted.
 
+use super::{Finding, Pair, Question, holds, not_settled, phase, rounded};
 use crate::result::{Claim, ClaimVerdict, RunResult};
 
 /// How far from half the interval a median may lie and still be "half the interval".
 const TOLERANCE: f64 = 0.10;
+
+/// "Milliseconds" as opposed to the tenths of a second of a usual poll interval: an order below them.
+const MILLISECONDS_MAX: f64 = 25.0;
+
+pub(super) const QUESTION: Question = Question {
+    id: "C04",
+    text: "p50 dispatch latency: polling not below half the poll interval, event-driven milliseconds",
+    judge: judge_pair,
+};
+
+fn judge_pair(pair: &Pair<'_>) -> Finding {
+    let median = |result: &RunResult| phase(result, "steady")?.latency_ms.dispatch.p50;
+    let (Some(interval_ms), Some(polling), Some(event)) =
+        (interval_ms(pair.polling), median(pair.polling), median(pair.event))
+    else {
+        return not_settled(
+            "no median of a phase `steady` in both modes, or no poll interval; run the scenario `compare`",
+        );
+    };
+    let ratio = polling / (interval_ms / 2.0);
+    let wake = setting(pair.polling, "poll wake-up").unwrap_or("none");
+    holds(
+        ratio >= 1.0 - TOLERANCE && event <= MILLISECONDS_MAX,
+        format!(
+            "under steady load, polling's p50 is {} ms, {} × half its interval of {} ms (wake-up: {wake}); event-driven's is \
+             {} ms",
+            rounded(polling),
+            rounded(ratio),
+            rounded(interval_ms),
+            rounded(event)
+        ),
+    )
+}
+
+fn interval_ms(result: &RunResult) -> Option<f64> {
+    let interval = humantime::parse_duration(setting(result, "poll interval")?).ok()?;
+    Some(interval.as_secs_f64() * 1_000.0)
+}
+
+fn setting<'a>(result: &'a RunResult, name: &str) -> Option<&'a str> {
+    let settings = &result.topology.settings;
+    let found = settings.iter().find(|(setting, _)| setting == name);
+    found.map(|(_, value)| value.as_str())
+}
 
 /// One run of a poll-interval sweep.
 #[derive(Debug, Clone, Copy)]
@@ -101,4 +149,38 @@ fn slope(points: &[Point<'_>]) -> Option<f64> {
     let covariance: f64 = pairs.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
     let variance: f64 = pairs.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
     (variance > 0.0).then(|| covariance / variance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::fixture::Runs;
+
+    #[test]
+    fn half_the_interval_and_milliseconds_support_it() {
+        let (verdict, evidence) = judge_pair(&Runs::new().pair());
+        assert_eq!(verdict, ClaimVerdict::Supported);
+        assert_eq!(
+            evidence,
+            "under steady load, polling's p50 is 240 ms, 0.960 × half its interval of 500 ms (wake-up: none); event-driven's is \
+             3.20 ms"
+        );
+    }
+
+    #[test]
+    fn a_shorter_wait_in_polling_or_a_long_one_in_event_mode_refutes_it() {
+        let mut runs = Runs::new();
+        runs.polling.phases[3].latency_ms.dispatch.p50 = Some(120.0);
+        assert_eq!(judge_pair(&runs.pair()).0, ClaimVerdict::Refuted);
+        let mut runs = Runs::new();
+        runs.event.phases[3].latency_ms.dispatch.p50 = Some(158.0);
+        assert_eq!(judge_pair(&runs.pair()).0, ClaimVerdict::Refuted);
+    }
+
+    #[test]
+    fn a_censored_median_settles_nothing() {
+        let mut runs = Runs::new();
+        runs.polling.phases[3].latency_ms.dispatch.p50 = None;
+        assert_eq!(judge_pair(&runs.pair()).0, ClaimVerdict::NotSettled);
+    }
 }

@@ -36,6 +36,9 @@ pub struct Phase {
     /// Size of a burst or of a prefill (instances).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// The only definition that it starts; without it, all of the workload by their weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
     /// CSV of a trace, relative to the scenario's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
@@ -58,6 +61,8 @@ pub enum Arrivals {
     Burst,
     /// As the rows of `file` say.
     Trace,
+    /// None: the system at rest, for `duration`.
+    Idle,
     /// `count` inserted before the load and the workers start: a backlog, not an open-loop load.
     Prefill,
 }
@@ -72,6 +77,7 @@ impl Arrivals {
             Self::Ramp => "ramp",
             Self::Burst => "burst",
             Self::Trace => "trace",
+            Self::Idle => "idle",
             Self::Prefill => "prefill",
         }
     }
@@ -82,6 +88,7 @@ impl Arrivals {
             Self::Ramp => &["rate_per_s", "to_rate_per_s", "duration"],
             Self::Burst => &["count", "duration"],
             Self::Trace => &["file"],
+            Self::Idle => &["duration"],
             Self::Prefill => &["count"],
         }
     }
@@ -89,8 +96,9 @@ impl Arrivals {
     fn optional_keys(self) -> &'static [&'static str] {
         match self {
             Self::Trace => &["duration", "warmup"],
-            Self::Prefill => &[],
-            _ => &["warmup"],
+            Self::Prefill => &["definition"],
+            Self::Idle => &["warmup"],
+            _ => &["definition", "warmup"],
         }
     }
 }
@@ -142,6 +150,7 @@ impl Phase {
             ("to_rate_per_s", self.to_rate_per_s.is_some()),
             ("duration", self.duration.is_some()),
             ("count", self.count.is_some()),
+            ("definition", self.definition.is_some()),
             ("file", self.file.is_some()),
             ("warmup", self.warmup),
         ];
@@ -243,11 +252,16 @@ mod tests {
             name = "spike"
             arrivals = "burst"
             count = 500
+            definition = "order"
             duration = "5s"
             [[load]]
             name = "ours"
             arrivals = "trace"
             file = "ours.csv"
+            [[load]]
+            name = "rest"
+            arrivals = "idle"
+            duration = "12s"
         "#;
         let file: File = toml::from_str(document).unwrap();
         validate_phases(&file.load).unwrap();
@@ -287,7 +301,7 @@ mod tests {
             ),
             (
                 "arrivals = 'burst'\ncount = 1\nduration = '1s'\nrate_per_s = 1",
-                "load[0].rate_per_s: does not belong to arrivals = \"burst\"; allowed are name, arrivals, count, duration, warmup",
+                "load[0].rate_per_s: does not belong to arrivals = \"burst\"; allowed are name, arrivals, count, duration, definition, warmup",
             ),
             (
                 "arrivals = 'prefill'\ncount = 1\nwarmup = true",
@@ -296,6 +310,10 @@ mod tests {
             (
                 "arrivals = 'ramp'\nrate_per_s = 0\nto_rate_per_s = 0\nduration = '1s'",
                 "load[0].to_rate_per_s: found 0 at both ends",
+            ),
+            (
+                "arrivals = 'idle'\nduration = '1s'\nrate_per_s = 1",
+                "load[0].rate_per_s: does not belong to arrivals = \"idle\"; allowed are name, arrivals, duration, warmup",
             ),
             ("arrivals = 'sometimes'", "unknown variant `sometimes`"),
             ("arrivals = 'constant'\ncolour = 1", "unknown field `colour`"),

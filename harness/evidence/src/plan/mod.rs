@@ -103,7 +103,8 @@ impl Plan {
                 );
                 return Err(LoadError::new(format!("load[{index}]"), problem));
             }
-            let arrivals = shape.arrivals(&Draw::new(workload, seed, index), start);
+            let only = only_definition(phase, workload, index)?;
+            let arrivals = shape.arrivals(&Draw::new(workload, seed, index, only), start);
             plan.phases.push(PlannedPhase {
                 name: phase.name.clone(),
                 kind: phase.arrivals,
@@ -232,6 +233,20 @@ impl Plan {
         }
         lines
     }
+}
+
+/// Place of the definition that a phase names.
+fn only_definition(phase: &Phase, workload: &Workload, index: usize) -> Result<Option<u16>, LoadError> {
+    let Some(name) = &phase.definition else { return Ok(None) };
+    let place = workload.position(name).and_then(|place| u16::try_from(place).ok());
+    place.map(Some).ok_or_else(|| {
+        let names = workload.definitions.iter().map(|entry| entry.definition.name.as_str());
+        let allowed = names.collect::<Vec<_>>().join(", ");
+        LoadError::new(
+            format!("load[{index}].definition"),
+            format!("found {name:?}; allowed are the workload's: {allowed}"),
+        )
+    })
 }
 
 /// FNV-1a over 64-bit words, byte by byte.

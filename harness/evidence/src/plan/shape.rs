@@ -41,6 +41,7 @@ impl<'a> Shape<'a> {
             Arrivals::Poisson => (rate * duration.as_secs_f64()) as u64,
             Arrivals::Burst | Arrivals::Prefill => phase.count.unwrap_or_default(),
             Arrivals::Trace => rows.len() as u64,
+            Arrivals::Idle => 0,
         };
         Ok(Self {
             phase,
@@ -58,6 +59,7 @@ impl<'a> Shape<'a> {
             Arrivals::Poisson => arrivals::poisson(rate, self.duration, &mut draw.gaps()),
             Arrivals::Burst | Arrivals::Prefill => vec![0; usize::try_from(self.expected_count).unwrap_or(0)],
             Arrivals::Trace => self.rows.iter().map(|row| row.offset_us).collect(),
+            Arrivals::Idle => Vec::new(),
         };
         let start_us = u64::try_from(start.as_micros()).unwrap_or(u64::MAX);
         let mut drawn = draw.arrivals(start_us, &offsets);
@@ -92,11 +94,18 @@ pub(super) struct Draw<'a> {
     workload: &'a Workload,
     seed: u64,
     phase: usize,
+    only: Option<u16>,
 }
 
 impl<'a> Draw<'a> {
-    pub(super) fn new(workload: &'a Workload, seed: u64, phase: usize) -> Self {
-        Self { workload, seed, phase }
+    /// Of all definitions, or of `only` one: the streams are the same.
+    pub(super) fn new(workload: &'a Workload, seed: u64, phase: usize, only: Option<u16>) -> Self {
+        Self {
+            workload,
+            seed,
+            phase,
+            only,
+        }
     }
 
     fn gaps(&self) -> ChaCha8Rng {
@@ -114,13 +123,16 @@ impl<'a> Draw<'a> {
         let phase = u16::try_from(self.phase).unwrap_or(u16::MAX);
         let weights: Vec<f64> = self.workload.definitions.iter().map(|entry| entry.weight).collect();
         let total: f64 = weights.iter().sum();
-        let draw = |offset: &u64| Arrival {
-            offset_us: start_us + offset,
-            definition: pick(&weights, arrivals::uniform(&mut random) * total),
-            work_seed: random.next_u64(),
-            phase,
-            service_us: None,
-            payload_bytes: None,
+        let draw = |offset: &u64| {
+            let picked = pick(&weights, arrivals::uniform(&mut random) * total);
+            Arrival {
+                offset_us: start_us + offset,
+                definition: self.only.unwrap_or(picked),
+                work_seed: random.next_u64(),
+                phase,
+                service_us: None,
+                payload_bytes: None,
+            }
         };
         offsets.iter().map(draw).collect()
     }
@@ -140,15 +152,20 @@ fn pick(weights: &[f64], mut mark: f64) -> u16 {
 pub(super) fn describe(phase: &Phase) -> String {
     let rate = text::rate(phase.rate_per_s.unwrap_or_default());
     let count = text::grouped(phase.count.unwrap_or_default());
-    match phase.arrivals {
+    let shape = match phase.arrivals {
         Arrivals::Constant => format!("constant {rate}"),
         Arrivals::Poisson => format!("Poisson {rate}"),
         Arrivals::Ramp => format!("ramp {rate} to {}", text::rate(phase.to_rate_per_s.unwrap_or_default())),
         Arrivals::Burst => format!("burst of {count}"),
         Arrivals::Prefill => format!("prefill of {count}"),
+        Arrivals::Idle => "idle".to_owned(),
         Arrivals::Trace => {
             let file = phase.file.as_deref().map(|file| file.display().to_string());
             format!("trace {}", file.unwrap_or_default())
         }
+    };
+    match &phase.definition {
+        Some(name) => format!("{shape} of {name}"),
+        None => shape,
     }
 }

@@ -109,6 +109,40 @@ fn a_change_to_one_phase_leaves_the_others_as_they_were() {
 }
 
 #[test]
+fn a_phase_may_start_one_definition_only_and_one_at_rest_starts_nothing() {
+    let mut workload = workload(&[1]);
+    let mut rare = workload.definitions[0].clone();
+    rare.definition.name = "rare".to_owned();
+    workload.definitions.push(rare);
+    let only = |name: &str| Phase {
+        definition: Some(name.to_owned()),
+        ..constant("a", 100.0, 1)
+    };
+    let rest = Phase {
+        duration: Some(Duration::from_secs(3)),
+        ..phase("rest", Arrivals::Idle)
+    };
+    let plan = |phases: &[Phase]| Plan::build(&workload, phases, &Traces::new(), 3);
+    let planned = plan(&[only("rare"), rest, constant("b", 10.0, 1)]).unwrap();
+    assert!(planned.arrivals[..100].iter().all(|arrival| arrival.definition == 1));
+    assert!(planned.arrivals[100..].iter().any(|arrival| arrival.definition == 0));
+    assert_eq!(planned.arrivals[100].offset_us, 4_050_000);
+    let shapes: Vec<(&str, u64)> = planned
+        .phases
+        .iter()
+        .map(|phase| (phase.description.as_str(), phase.arrivals_count))
+        .collect();
+    assert_eq!(
+        shapes,
+        [("constant 100/s of rare", 100), ("idle", 0), ("constant 10/s", 10)]
+    );
+    assert_eq!(
+        plan(&[only("none")]).unwrap_err().to_string(),
+        "load[0].definition: found \"none\"; allowed are the workload's: flow, rare"
+    );
+}
+
+#[test]
 fn definitions_arrive_by_their_weights() {
     let mut workload = workload(&[1]);
     let mut rare = workload.definitions[0].clone();

@@ -15,6 +15,5 @@ pub fn chart(series: &Series, frame: &Frame) -> Option<TimeChart> {
         unit: Unit::Count("connections"),
         kind: Kind::Linear,
         lines: vec![Line::new("connections", Ink::part("postgres"), values)],
-        unreached: Vec::new(),
     })
 }

@@ -15,6 +15,5 @@ pub fn chart(series: &Series, frame: &Frame) -> Option<TimeChart> {
         unit: Unit::Count("tuples"),
         kind: Kind::Linear,
         lines: vec![Line::new("dead tuples", Ink::part("postgres"), values)],
-        unreached: Vec::new(),
     })
 }

@@ -202,7 +202,7 @@ fn time_axis(sheet: &mut Canvas, frame: &Frame, place: &Place, size: Size) {
     }
     for (name, from, to) in &frame.phases {
         let (from, to) = (x(frame, place, *from), x(frame, place, *to));
-        let text = fit(name, size.font(), to - from - 4.0);
+        let text = fit(name, size.font(), to - from - 8.0);
         if text.chars().count() > 5 || text == *name {
             sheet.text(
                 (from + 4.0, place.bottom + 29.0),
@@ -276,17 +276,16 @@ fn band(
     sheet.area(&outline, ink, 1.0);
 }
 
-/// A bar along the top where p99 fell among jobs that never started.
+/// A bar along the top, in the line's ink, where its value is not reached: one row a line.
 fn unreached(sheet: &mut Canvas, chart: &TimeChart, frame: &Frame, place: &Place) {
-    for bucket in chart
-        .unreached
-        .iter()
-        .enumerate()
-        .filter(|(_, missing)| **missing)
-        .map(|(bucket, _)| bucket)
-    {
-        let from = x(frame, place, (bucket * frame.step) as f64);
-        let to = x(frame, place, ((bucket + 1) * frame.step) as f64);
-        sheet.rect((from, place.top - 4.0), (to, place.top), Ink::P99, 1.0);
+    let lines = chart.lines.iter().filter(|line| line.unreached.contains(&true));
+    for (row, line) in lines.enumerate() {
+        let foot = place.top - 5.0 * row as f64;
+        let missing = line.unreached.iter().enumerate().filter(|(_, missing)| **missing);
+        for (bucket, _) in missing {
+            let from = x(frame, place, (bucket * frame.step) as f64);
+            let to = x(frame, place, ((bucket + 1) * frame.step) as f64);
+            sheet.rect((from, foot - 4.0), (to, foot), line.ink, 1.0);
+        }
     }
 }

@@ -82,7 +82,7 @@ impl Ink {
 
     /// The colour of a part's kind, and a dash for each further one of that kind: `replica-2` → the replicas' colour, dashed.
     pub fn part(name: &str) -> Self {
-        let kinds = ["postgres", "replica", "worker", "relay", "broker"];
+        let kinds = ["postgres", "replica", "worker", "relay", "broker", "kafka", "redpanda"];
         let kind = kinds.into_iter().find(|kind| name.starts_with(kind));
         let name_of = match kind {
             Some("postgres") => "part-postgres",

@@ -25,14 +25,15 @@ pub fn chart(series: &Series, frame: &Frame) -> Option<TimeChart> {
         line("p50", Ink::P50, |bucket| bucket.p50),
     ];
     lines[0].stroke = 1.0;
+    let note = note(samples, &unreached, frame.step);
+    lines[1].unreached = unreached;
     Some(TimeChart {
         id: "latency",
         title: "Dispatch latency",
-        note: note(samples, &unreached, frame.step),
+        note,
         unit: Unit::Ms,
         kind: Kind::Log,
         lines,
-        unreached,
     })
 }
 
@@ -52,7 +53,11 @@ fn note(samples: u64, unreached: &[bool], step: usize) -> String {
 }
 
 /// The worst second of each bucket; none where a second's rank fell among censored jobs. Seconds without jobs don't count.
-fn worst(seconds: &[Option<LatencyBucket>], step: usize, of: fn(&LatencyBucket) -> Option<f64>) -> Vec<Option<f64>> {
+pub(super) fn worst(
+    seconds: &[Option<LatencyBucket>],
+    step: usize,
+    of: fn(&LatencyBucket) -> Option<f64>,
+) -> Vec<Option<f64>> {
     let fold = |chunk: &[Option<LatencyBucket>]| {
         let values: Vec<Option<f64>> = chunk.iter().flatten().map(of).collect();
         Fold::Worst.of(&values)

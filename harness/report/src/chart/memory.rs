@@ -27,6 +27,5 @@ pub fn chart(series: &Series, frame: &Frame) -> Option<TimeChart> {
         unit: Unit::Memory,
         kind: Kind::Linear,
         lines,
-        unreached: Vec::new(),
     })
 }

@@ -3,7 +3,9 @@
 //! Each chart is drawn twice, for a wide page and for a phone ([`Size`]); the style sheet shows one of them. A single
 //! drawing scaled down would put 5-pixel letters on a phone.
 
+pub mod bars;
 mod canvas;
+pub mod compare;
 pub mod connections;
 pub mod cpu;
 pub mod dead_tuples;

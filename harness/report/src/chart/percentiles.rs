@@ -10,15 +10,31 @@ use super::{Ink, Size, both};
 use crate::format::ms_tick;
 use crate::ticks::Axis;
 
-/// Both drawings; empty if there is no curve.
+/// Of one run; empty if there is no curve.
 pub fn svg(latency: &LatencySet, mode: &str) -> String {
     if latency.dispatch.curve.len() < 2 {
         return String::new();
     }
+    let curves = [
+        Curve::new("from send", Ink::REFERENCE, &latency.dispatch_from_send, false),
+        Curve::new("from intended", Ink::mode(mode), &latency.dispatch, true),
+    ];
     both(
-        |size| draw(latency, mode, size),
+        |size| draw(&curves, size),
         "Dispatch latency by percentile, from the intended time and from the send",
     )
+}
+
+/// Of several runs, each by its label and ink; empty if there is no curve.
+pub fn svg_of(runs: &[(&str, Ink, &Percentiles)], label: &str) -> String {
+    let curves: Vec<Curve> = runs
+        .iter()
+        .map(|(name, ink, of)| Curve::new(name, *ink, of, true))
+        .collect();
+    if curves.iter().all(|curve| curve.of.curve.len() < 2) {
+        return String::new();
+    }
+    both(|size| draw(&curves, size), label)
 }
 
 /// Where the plot lies, and how values become positions.
@@ -42,21 +58,28 @@ impl Place {
     }
 }
 
-type Curve<'a> = (&'static str, Ink, &'a [(f64, f64)]);
+struct Curve<'a> {
+    label: &'a str,
+    ink: Ink,
+    of: &'a Percentiles,
+    /// Are its p50 and p99 marked?
+    marked: bool,
+}
 
-fn draw(latency: &LatencySet, mode: &str, size: Size) -> Canvas {
-    let curves: Vec<Curve> = [
-        ("from send", Ink::REFERENCE, &latency.dispatch_from_send.curve[..]),
-        ("from intended", Ink::mode(mode), &latency.dispatch.curve[..]),
-    ]
-    .into_iter()
-    .filter(|(_, _, curve)| !curve.is_empty())
-    .collect();
+impl<'a> Curve<'a> {
+    fn new(label: &'a str, ink: Ink, of: &'a Percentiles, marked: bool) -> Self {
+        Self { label, ink, of, marked }
+    }
+}
+
+fn draw(curves: &[Curve], size: Size) -> Canvas {
+    let curves: Vec<&Curve> = curves.iter().filter(|curve| !curve.of.curve.is_empty()).collect();
     let values = || {
         curves
             .iter()
-            .flat_map(|(_, _, curve)| curve.iter().map(|(_, value)| *value))
+            .flat_map(|curve| curve.of.curve.iter().map(|(_, value)| *value))
     };
+    let most = curves.iter().map(|curve| curve.of.count).max().unwrap_or(0);
     let width = size.pick(460.0, 360.0);
     let place = Place {
         left: 52.0,
@@ -67,12 +90,14 @@ fn draw(latency: &LatencySet, mode: &str, size: Size) -> Canvas {
             values().fold(f64::INFINITY, f64::min).max(0.001),
             values().fold(0.0, f64::max),
         ),
-        rarest: (latency.dispatch.count.max(100) as f64).log10(),
+        rarest: (most.max(100) as f64).log10(),
     };
     let mut sheet = Canvas::new(width, place.bottom + 40.0);
     grid(&mut sheet, &place, size);
     lines(&mut sheet, &curves, &place, size);
-    marks(&mut sheet, &latency.dispatch, &place);
+    for curve in curves.iter().filter(|curve| curve.marked) {
+        marks(&mut sheet, curve.of, &place);
+    }
     sheet
 }
 
@@ -109,18 +134,18 @@ fn grid(sheet: &mut Canvas, place: &Place, size: Size) {
     );
 }
 
-fn lines(sheet: &mut Canvas, curves: &[Curve], place: &Place, size: Size) {
-    let on_sheet = |curve: &[(f64, f64)]| -> Vec<(f64, f64)> {
-        curve
-            .iter()
+fn lines(sheet: &mut Canvas, curves: &[&Curve], place: &Place, size: Size) {
+    let on_sheet = |curve: &&Curve| -> Vec<(f64, f64)> {
+        let points = curve.of.curve.iter();
+        points
             .map(|(percentile, value)| (place.x(*percentile), place.y(*value)))
             .collect()
     };
-    let drawn: Vec<Vec<(f64, f64)>> = curves.iter().map(|(_, _, curve)| on_sheet(curve)).collect();
+    let drawn: Vec<Vec<(f64, f64)>> = curves.iter().map(on_sheet).collect();
     let ends: Vec<(f64, f64)> = drawn.iter().filter_map(|points| points.last().copied()).collect();
     let wanted: Vec<f64> = ends.iter().map(|(_, y)| *y).collect();
     let heights = spread(&wanted, size.font() + 3.0, place.top, place.bottom);
-    for (index, (label, ink, _)) in curves.iter().enumerate() {
+    for (index, Curve { label, ink, .. }) in curves.iter().enumerate() {
         let (end, height) = (ends[index], heights[index]);
         sheet.path(&drawn[index], *ink, if ink.dash.is_empty() { 2.2 } else { 1.4 });
         sheet.path(&[end, (end.0 + 8.0, height)], *ink, 1.0);

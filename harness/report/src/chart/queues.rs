@@ -28,6 +28,5 @@ pub fn chart(series: &Series, frame: &Frame) -> Option<TimeChart> {
         unit: Unit::Count("jobs"),
         kind: Kind::Linear,
         lines,
-        unreached: Vec::new(),
     })
 }

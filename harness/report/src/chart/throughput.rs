@@ -22,6 +22,5 @@ pub fn chart(series: &Series, frame: &Frame, mode: &str) -> Option<TimeChart> {
         unit: Unit::Count("per second"),
         kind: Kind::Linear,
         lines,
-        unreached: Vec::new(),
     })
 }

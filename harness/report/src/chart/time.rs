@@ -13,6 +13,9 @@ use crate::ticks::Axis;
 /// Most points of a line: more than a page has pixels to show.
 pub const POINTS: usize = 600;
 
+/// Runs of one plan inject a fault at the same second; how long the injection takes may differ.
+const TOGETHER_S: f64 = 3.0;
+
 /// A chart over time, ready to be drawn, listed and hovered over.
 #[derive(Debug, Clone)]
 pub struct TimeChart {
@@ -28,8 +31,6 @@ pub struct TimeChart {
     pub kind: Kind,
     /// In drawing order.
     pub lines: Vec<Line>,
-    /// Buckets whose p99 fell among jobs that never started.
-    pub unreached: Vec<bool>,
 }
 
 /// How a chart draws its lines.
@@ -105,6 +106,8 @@ pub struct Line {
     pub values: Vec<Option<f64>>,
     /// Width of the pen (CSS pixels).
     pub stroke: f64,
+    /// Buckets without a value because its rank fell among jobs that never started; empty if there are none.
+    pub unreached: Vec<bool>,
 }
 
 impl Line {
@@ -115,6 +118,7 @@ impl Line {
             ink,
             values,
             stroke: 1.6,
+            unreached: Vec::new(),
         }
     }
 }
@@ -153,6 +157,18 @@ impl Frame {
         }
     }
 
+    /// Of two runs of one plan, on the longer one's axis. A fault that came to both at about the same time is one shade.
+    pub fn of_both(results: [(&str, &RunResult); 2], series: [&Series; 2]) -> Self {
+        let [a, b] = series;
+        let longer = if a.seconds >= b.seconds { a } else { b };
+        let [(_, first), (_, second)] = results;
+        let (frame, other) = (Self::new(first, longer), Self::new(second, longer));
+        Self {
+            faults: join(results, [frame.faults, other.faults]),
+            ..frame
+        }
+    }
+
     /// Middle of a bucket (s).
     pub fn middle(&self, bucket: usize) -> f64 {
         ((bucket as f64 + 0.5) * self.step as f64).min(self.axis.high)
@@ -167,6 +183,30 @@ impl Frame {
     pub fn fold_whole(&self, values: &[f64], how: Fold) -> Vec<Option<f64>> {
         self.fold(&values.iter().copied().map(Some).collect::<Vec<_>>(), how)
     }
+}
+
+/// Label, start and end (s).
+type Shade = (String, f64, f64);
+
+/// Faults of both runs in order of time; those of one run say of which.
+fn join([(a, _), (b, _)]: [(&str, &RunResult); 2], [first, mut second]: [Vec<Shade>; 2]) -> Vec<Shade> {
+    let mut shades = Vec::new();
+    for (label, from, to) in first {
+        let twin = second
+            .iter()
+            .position(|(other, start, _)| *other == label && (start - from).abs() < TOGETHER_S);
+        match twin.map(|place| second.remove(place)) {
+            Some((_, start, end)) => shades.push((label, from.min(start), to.max(end))),
+            None => shades.push((format!("{label} ({a})"), from, to)),
+        }
+    }
+    shades.extend(
+        second
+            .into_iter()
+            .map(|(label, from, to)| (format!("{label} ({b})"), from, to)),
+    );
+    shades.sort_by(|a, b| a.1.total_cmp(&b.1));
+    shades
 }
 
 /// How the seconds of a bucket become one value.

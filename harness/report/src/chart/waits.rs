@@ -30,6 +30,5 @@ pub fn chart(series: &Series, frame: &Frame) -> Option<TimeChart> {
         unit: Unit::Count("backends"),
         kind: Kind::Stacked,
         lines,
-        unreached: Vec::new(),
     })
 }

@@ -11,19 +11,40 @@ use crate::format::{NONE, count, seconds, sentence, words};
 
 /// Faults as a table, events as a list.
 pub fn faults_and_events(faults: &[FaultInfo], events: &[TimelineEvent]) -> Markup {
-    let rows: Vec<Vec<String>> = faults.iter().map(fault_row).collect();
     let moments: Vec<Vec<String>> = events
         .iter()
         .map(|event| vec![seconds(event.at_s), event.text.clone()])
         .collect();
     let body = html! {
-        @if rows.is_empty() { p { "No fault was injected." } }
-        @else { (table(&["fault", "target", "took effect", "injected", "healed", "recovery"], 3, &rows)) }
+        @if faults.is_empty() { p { "No fault was injected." } }
+        @else { (fault_table(&faults.iter().map(|fault| (None, fault)).collect::<Vec<_>>())) }
         @if !moments.is_empty() {
             details open[moments.len() <= 12] { summary { "Events (" (moments.len()) ")" } (table(&["at", "event"], 2, &moments)) }
         }
     };
     section("faults", "Faults and events", false, &body)
+}
+
+/// Faults, each behind its mode where there are several runs.
+pub fn fault_table(faults: &[(Option<&str>, &FaultInfo)]) -> Markup {
+    let of_runs = faults.iter().any(|(mode, _)| mode.is_some());
+    // A moment has no window in which starts could come.
+    let had_window = faults.iter().any(|(_, fault)| fault.starts_intended > 0);
+    let mut heads = vec!["fault", "target", "took effect", "injected", "healed", "recovery"];
+    if of_runs {
+        heads.insert(0, "run");
+    }
+    if had_window {
+        heads.push("starts accepted meanwhile");
+    }
+    let row = |(mode, fault): &(Option<&str>, &FaultInfo)| {
+        let mut cells: Vec<String> = mode.iter().map(|mode| (*mode).to_owned()).collect();
+        cells.extend(fault_row(fault));
+        cells.truncate(heads.len());
+        cells
+    };
+    let rows: Vec<Vec<String>> = faults.iter().map(row).collect();
+    table(&heads, 3 + usize::from(of_runs), &rows)
 }
 
 fn fault_row(fault: &FaultInfo) -> Vec<String> {
@@ -40,7 +61,16 @@ fn fault_row(fault: &FaultInfo) -> Vec<String> {
         seconds(fault.injected_s),
         optional(fault.healed_s),
         optional(fault.recovery_s),
+        starts(fault),
     ]
+}
+
+/// Arrivals of the fault's window that were accepted in time.
+fn starts(fault: &FaultInfo) -> String {
+    match fault.starts_intended {
+        0 => NONE.to_owned(),
+        intended => format!("{} of {}", count(fault.starts_accepted), count(intended)),
+    }
 }
 
 /// Each check, its detail and, where it failed, the story of a few counter-examples.
@@ -63,7 +93,8 @@ pub fn checks(result: &RunResult) -> Markup {
     section("checks", "Checks", false, &body)
 }
 
-fn ledger(ledger: &LedgerInfo) -> Vec<(String, String)> {
+/// The ledger's counts by name.
+pub fn ledger(ledger: &LedgerInfo) -> Vec<(String, String)> {
     [
         ("instances accepted", Some(ledger.instances_accepted)),
         ("jobs accepted", Some(ledger.accepted)),
@@ -73,7 +104,8 @@ fn ledger(ledger: &LedgerInfo) -> Vec<(String, String)> {
         ("unfinished", Some(ledger.unfinished)),
         ("lost", ledger.lost),
         ("starts with unknown outcome", Some(ledger.unknown)),
-        ("duplicate records in the topic", Some(ledger.duplicate_records)),
+        ("duplicate records in the topics", ledger.duplicate_records),
+        ("dispatched again", Some(ledger.redispatches)),
         ("duplicate executions", Some(ledger.duplicate_executions)),
         ("double effects", ledger.double_effects),
         ("order violations", Some(ledger.order_violations)),
@@ -117,7 +149,7 @@ pub fn claim_word(verdict: ClaimVerdict) -> &'static str {
 }
 
 /// A refuted claim of the seed is a result, a refuted hypothesis a failure.
-fn claim_class(claim: &Claim) -> &'static str {
+pub fn claim_class(claim: &Claim) -> &'static str {
     match claim.verdict {
         ClaimVerdict::Supported => "pass",
         ClaimVerdict::Refuted if claim.id == "hypothesis" => "fail",

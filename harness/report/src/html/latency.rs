@@ -1,6 +1,6 @@
 //! Latency beyond the time charts: hops, percentiles, phases, and what PostgreSQL waited for.
 
-use crossover_evidence::result::{LatencySet, Percentiles, PostgresInfo, RunResult};
+use crossover_evidence::result::{Hop, LatencySet, Percentiles, PostgresInfo, RunResult};
 use maud::{Markup, PreEscaped, html};
 
 use super::shell::section;
@@ -13,13 +13,14 @@ const HEADS: [&str; 8] = ["", "jobs", "p50", "p90", "p99", "p99.9", "max", "mean
 /// Hops and percentiles, side by side.
 pub fn where_the_time_goes(result: &RunResult) -> Markup {
     let latency = &result.latency_ms;
+    let axis = hops::axis(&latency.hops);
     let body = html! {
         p { "Whole run, warm-up excluded. Percentiles of hops do not add up to the percentile of the whole." }
         div.pair {
             figure.card {
-                figcaption { h3 { "Hops of a job" } span { "bar p50, mark p99" } }
+                figcaption { h3 { "Hops of a job" } span { (hops::legend(&axis)) } }
                 @if latency.hops.is_empty() { p.detail { "No hop was measured." } }
-                @else { (PreEscaped(hops::svg(&latency.hops))) details.numbers-of { summary { "Numbers" } (hop_table(latency)) } }
+                @else { (PreEscaped(hops::svg(&latency.hops, &axis))) details.numbers-of { summary { "Numbers" } (hop_table(latency)) } }
             }
             figure.card {
                 figcaption { h3 { "Latency by percentile" } span { (jobs(latency.dispatch.count)) ", log scales" } }
@@ -48,24 +49,32 @@ fn row(name: &str, of: &Percentiles) -> Vec<String> {
 }
 
 fn whole_table(latency: &LatencySet) -> Markup {
-    let rows = [
-        row("dispatch, from intended", &latency.dispatch),
-        row("dispatch, from send", &latency.dispatch_from_send),
-        row("completion", &latency.completion),
-    ];
+    latency_table(&[
+        ("dispatch, from intended", &latency.dispatch),
+        ("dispatch, from send", &latency.dispatch_from_send),
+        ("completion", &latency.completion),
+    ])
+}
+
+/// A row a distribution.
+pub fn latency_table(rows: &[(&str, &Percentiles)]) -> Markup {
+    let rows: Vec<Vec<String>> = rows.iter().map(|(name, of)| row(name, of)).collect();
     table(&HEADS, 1, &rows)
 }
 
-fn hop_table(latency: &LatencySet) -> Markup {
-    let rows: Vec<Vec<String>> = latency
-        .hops
+/// The hops, and below them what was measured beside them.
+pub fn hop_table(latency: &LatencySet) -> Markup {
+    let row = |hop: &Hop, name: String| {
+        let mut cells = row(&name, &hop.latency_ms);
+        cells.push(count(hop.negative));
+        cells
+    };
+    let hops = latency.hops.iter().map(|hop| row(hop, hop.name.clone()));
+    let beside = latency
+        .beside
         .iter()
-        .map(|hop| {
-            let mut cells = row(&hop.name, &hop.latency_ms);
-            cells.push(count(hop.negative));
-            cells
-        })
-        .collect();
+        .map(|hop| row(hop, format!("beside: {}", hop.name)));
+    let rows: Vec<Vec<String>> = hops.chain(beside).collect();
     table(&[&HEADS[..], &["negative"]].concat(), 1, &rows)
 }
 

@@ -5,9 +5,11 @@
 
 mod banner;
 mod checks;
+mod compare;
 mod figures;
 mod latency;
 mod over_time;
+mod queues;
 mod repeat;
 mod run;
 mod shell;
@@ -15,6 +17,7 @@ mod sweep;
 mod table;
 mod testbed;
 
-pub use checks::claim_word;
+pub use checks::{claim_word, ledger};
+pub use compare::compare_html;
 pub use run::run_html;
 pub use sweep::{doubt, sweep_html};

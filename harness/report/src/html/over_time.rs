@@ -21,13 +21,17 @@ pub fn section_over_time(page: &RunPage) -> Markup {
         );
     }
     let frame = Frame::new(page.result, page.series);
-    let charts = charts(page, &frame);
-    let body = html! {
-        p { (explanation(&frame)) }
-        div.card { @for (index, chart) in charts.iter().enumerate() { (figure(chart, &frame, index == 0)) } }
-        script #series type="application/json" { (PreEscaped(data(&charts, &frame))) }
-    };
+    let body = on_one_axis(&charts(page, &frame), &frame);
     section("over-time", "Over time", true, &body)
+}
+
+/// Charts one below the other, and their numbers for the script; a page has one such block.
+pub fn on_one_axis(charts: &[TimeChart], frame: &Frame) -> Markup {
+    html! {
+        p { (explanation(frame)) }
+        div.card { @for (index, chart) in charts.iter().enumerate() { (figure(chart, frame, index == 0)) } }
+        script #series type="application/json" { (PreEscaped(data(charts, frame))) }
+    }
 }
 
 fn charts(page: &RunPage, frame: &Frame) -> Vec<TimeChart> {

@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::{banner, checks, figures, latency, over_time, repeat, shell, testbed};
+use super::{banner, checks, figures, latency, over_time, queues, repeat, shell, testbed};
 use crate::RunPage;
 use crate::format::{count, moment};
 
@@ -17,11 +17,13 @@ pub fn run_html(page: &RunPage) -> String {
         (over_time::section_over_time(page))
         (latency::where_the_time_goes(result))
         (latency::waits(&result.postgres))
+        (queues::queues(result))
         (latency::phases(result))
         (checks::faults_and_events(&result.faults, &page.series.events))
         (checks::checks(result))
         (checks::claims(&result.claims))
         (testbed::cost(&result.processes))
+        (testbed::idle(result.idle.as_ref()))
         (repeat::plan(page.plan))
         (testbed::topology(&result.topology))
         (testbed::testbed(&result.testbed))

@@ -33,6 +33,15 @@ pub fn page(title: &str, body_class: &str, facts: &[String], body: &Markup) -> S
     markup.into_string()
 }
 
+/// A relative path stays one: `javascript:` and other schemes get a harmless prefix.
+pub fn link(path: &str) -> String {
+    if path.split('/').next().is_some_and(|first| first.contains(':')) {
+        format!("./{path}")
+    } else {
+        path.to_owned()
+    }
+}
+
 /// A section with its heading; `numbers` marks what an invalid run greys.
 pub fn section(id: &str, title: &str, numbers: bool, body: &Markup) -> Markup {
     html! {

@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::checks::{claim_item, claim_word};
-use super::shell::{self, section};
+use super::shell::{self, link, section};
 use crate::chart::sweep::{is_poll_interval, svg};
 use crate::format::{count, moment, percent_or_none, percentile, rate, sentence};
 use crate::verdict::{self, Word};
@@ -113,15 +113,6 @@ fn row(point: &SweepPoint, keys: usize) -> Markup {
             td { (verdict::word(result).text()) }
             td { a href=(link(&point.path)) { "open" } }
         }
-    }
-}
-
-/// A relative path stays one: `javascript:` and other schemes get a harmless prefix.
-fn link(path: &str) -> String {
-    if path.split('/').next().is_some_and(|first| first.contains(':')) {
-        format!("./{path}")
-    } else {
-        path.to_owned()
     }
 }
 

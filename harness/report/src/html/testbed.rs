@@ -1,6 +1,8 @@
 //! What it ran on and what it cost: processes, topology, servers, machine, and the instrument on itself.
 
-use crossover_evidence::result::{InstrumentInfo, ProcessCost, RunResult, TestbedInfo, TopologyInfo};
+use crossover_evidence::result::{
+    IdleInfo, IdlePart, InstrumentInfo, ProcessCost, RunResult, TestbedInfo, TopologyInfo,
+};
 use maud::{Markup, html};
 
 use super::shell::section;
@@ -32,8 +34,33 @@ pub fn cost(processes: &[ProcessCost]) -> Markup {
     section("cost", "Cost per process", true, &body)
 }
 
+/// What each part costs at rest; nothing for a run without an idle phase.
+pub fn idle(idle: Option<&IdleInfo>) -> Markup {
+    let Some(idle) = idle else { return html! {} };
+    let row = |part: &IdlePart| {
+        vec![
+            part.name.clone(),
+            number(part.cpu_cores),
+            mebibytes(part.memory_mb),
+            part.disk_mb.map_or_else(|| NONE.to_owned(), mebibytes),
+        ]
+    };
+    let rows: Vec<Vec<String>> = idle.parts.iter().map(row).collect();
+    let body = html! {
+        p { "Over " (seconds(idle.seconds)) " without arrivals, after the work before them was done." }
+        (table(&["process", "cores, mean", "memory, most", "files, most"], 1, &rows))
+    };
+    section("idle", "Cost at rest", true, &body)
+}
+
 /// The parts and their settings.
 pub fn topology(topology: &TopologyInfo) -> Markup {
+    let body = html! { div.card { (settings(&topology_pairs(topology))) } };
+    section("topology", "Topology and settings", false, &body)
+}
+
+/// The same as names and values; relays and partitions where there are any.
+pub fn topology_pairs(topology: &TopologyInfo) -> Vec<(String, String)> {
     let mut pairs = vec![
         pair("replicas", count(topology.replicas.into())),
         pair("workers", count(topology.workers.into())),
@@ -43,16 +70,26 @@ pub fn topology(topology: &TopologyInfo) -> Markup {
         pairs.push(pair("partitions per topic", count(topology.partitions.into())));
     }
     pairs.extend(topology.settings.iter().cloned());
-    section(
-        "topology",
-        "Topology and settings",
-        false,
-        &html! { div.card { (settings(&pairs)) } },
-    )
+    pairs
 }
 
 /// Servers and machine.
 pub fn testbed(testbed: &TestbedInfo) -> Markup {
+    let body = html! {
+        div.card {
+            (settings(&testbed_pairs(testbed)))
+            @if !testbed.acknowledgement.is_empty() {
+                h3.sub { "What an acknowledgement means" }
+                ul.plain { @for (part, meaning) in &testbed.acknowledgement { li { strong { (part) } ": " (meaning) } } }
+            }
+            @if !testbed.postgres.settings.is_empty() { h3.sub { "PostgreSQL settings" } (settings(&testbed.postgres.settings)) }
+        }
+    };
+    section("testbed", "Testbed", false, &body)
+}
+
+/// The same as names and values, without acknowledgements and PostgreSQL's settings.
+pub fn testbed_pairs(testbed: &TestbedInfo) -> Vec<(String, String)> {
     let broker = testbed
         .broker
         .as_ref()
@@ -65,7 +102,7 @@ pub fn testbed(testbed: &TestbedInfo) -> Markup {
         .iter()
         .map(|(part, time)| format!("{part} {}", ms(*time as f64)))
         .collect();
-    let pairs = [
+    vec![
         pair("provider", testbed.provider.clone()),
         pair("PostgreSQL", testbed.postgres.version.clone()),
         pair("broker", broker),
@@ -81,27 +118,30 @@ pub fn testbed(testbed: &TestbedInfo) -> Markup {
                 started.join(", ")
             },
         ),
-    ];
-    let body = html! {
-        div.card {
-            (settings(&pairs))
-            @if !testbed.acknowledgement.is_empty() {
-                h3.sub { "What an acknowledgement means" }
-                ul.plain { @for (part, meaning) in &testbed.acknowledgement { li { strong { (part) } ": " (meaning) } } }
-            }
-            @if !testbed.postgres.settings.is_empty() { h3.sub { "PostgreSQL settings" } (settings(&testbed.postgres.settings)) }
-        }
-    };
-    section("testbed", "Testbed", false, &body)
+    ]
 }
 
 /// What the measuring cost, and where it is weak.
 pub fn instrument(result: &RunResult) -> Markup {
+    let missing = &result.instrument.not_measured;
+    let body = html! {
+        div.card {
+            (settings(&instrument_pairs(result)))
+            h3.sub { "Not measured" }
+            @if missing.is_empty() { p.detail { "Nothing is listed." } }
+            @else { ul.plain { @for line in missing { li { (line) } } } }
+        }
+    };
+    section("instrument", "The instrument on itself", false, &body)
+}
+
+/// The same as names and values.
+pub fn instrument_pairs(result: &RunResult) -> Vec<(String, String)> {
     let load = &result.load;
     let delay = &load.send_delay_ms;
     let own: &InstrumentInfo = &result.instrument;
     let optional = |value: Option<f64>, show: fn(f64) -> String| value.map_or_else(|| "not measured".to_owned(), show);
-    let pairs = [
+    vec![
         pair(
             "sent after intended, p50 / p99 / max",
             format!("{} / {} / {}", ms(delay.p50), ms(delay.p99), ms(delay.max)),
@@ -124,14 +164,5 @@ pub fn instrument(result: &RunResult) -> Markup {
         pair("host CPU busy, mean", percent_or_none(own.host_cpu_share)),
         pair("arrivals rejected", count(load.rejected)),
         pair("arrivals with unknown outcome", count(load.unknown)),
-    ];
-    let body = html! {
-        div.card {
-            (settings(&pairs))
-            h3.sub { "Not measured" }
-            @if own.not_measured.is_empty() { p.detail { "Nothing is listed." } }
-            @else { ul.plain { @for line in &own.not_measured { li { (line) } } } }
-        }
-    };
-    section("instrument", "The instrument on itself", false, &body)
+    ]
 }

@@ -1,10 +1,12 @@
 //! The same evidence without a browser: a table for the terminal, a few lines for a pull request.
 
+mod compare;
 mod grid;
 mod markdown;
 mod sweep;
 mod terminal;
 
+pub use compare::{compare_markdown, compare_terminal};
 pub use markdown::run_markdown;
 pub use sweep::{sweep_markdown, sweep_terminal};
 pub use terminal::run_terminal;

@@ -5,7 +5,7 @@ use crossover_report::{RunPage, SweepPage, SweepPoint, run_html, sweep_html};
 
 use crate::fixture::{self, Fixture};
 
-const EVIL: &str = "</script><script>alert(1)</script><b onload=\"x\">&";
+pub const EVIL: &str = "</script><script>alert(1)</script><b onload=\"x\">&";
 
 pub fn keys() -> Vec<String> {
     vec!["polling.interval".into(), "topology.workers".into()]
@@ -34,7 +34,7 @@ pub fn sweep_page<'a>(points: &'a [SweepPoint], findings: &'a [Claim], keys: &'a
 }
 
 /// Panics unless the parts stand in this order.
-fn assert_order(page: &str, parts: &[&str]) {
+pub fn assert_order(page: &str, parts: &[&str]) {
     let mut from = 0;
     for part in parts {
         let found = page[from..]
@@ -138,6 +138,57 @@ fn text_from_outside_is_escaped_everywhere() {
         page.matches("</script>").count(),
         2,
         "only the page's own two scripts end"
+    );
+}
+
+#[test]
+fn an_event_driven_run_shows_what_waits_and_what_it_costs_at_rest() {
+    let page = run_html(&fixture::event_driven().page());
+    assert_order(
+        &page,
+        &[
+            "HELD",
+            "data-chart=\"queues\"",
+            "data-chart=\"lag\"",
+            "accepted → picked",
+            "beside: picked → acknowledged",
+            "id=\"queues\"",
+            "At most 214 rows waited".to_lowercase().as_str(),
+            "Lag of each partition (36)",
+            "id=\"cost\"",
+            "id=\"idle\"",
+            "kafka-1",
+            "partitions per topic",
+            "kafka 4.3.0",
+            "acks=all",
+        ],
+    );
+}
+
+#[test]
+fn a_polling_run_shows_nothing_of_a_broker() {
+    let page = run_html(&fixture::held().page());
+    for absent in [
+        "id=\"queues\"",
+        "id=\"idle\"",
+        "data-chart=\"lag\"",
+        "relays",
+        "starts accepted meanwhile",
+    ] {
+        assert!(!page.contains(absent), "{absent}");
+    }
+}
+
+#[test]
+fn a_fault_says_how_many_starts_were_accepted_meanwhile() {
+    let page = run_html(&fixture::broken().page());
+    assert_order(
+        &page,
+        &[
+            "2,981 of 2,987 starts were accepted meanwhile",
+            "starts accepted meanwhile",
+            "2,981 of 2,987",
+        ],
     );
 }
 

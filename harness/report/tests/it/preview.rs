@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crossover_report::{run_html, sweep_html};
+use crossover_report::{compare_html, run_html, sweep_html};
 
 use crate::fixture;
 use crate::html::sweep_page;
@@ -18,6 +18,9 @@ fn pages_can_be_written_to_look_at() {
         std::fs::write(directory.join(format!("{name}.html")), page).expect("the page can be written")
     };
     write("held", run_html(&fixture::held().page()));
+    write("event-driven", run_html(&fixture::event_driven().page()));
+    write("compare", compare_html(&fixture::compared().page()));
+    write("compare-broken", compare_html(&crate::compare::broken().page()));
     write("invalid", run_html(&fixture::invalid().page()));
     write("interrupted", run_html(&fixture::interrupted().page()));
     write("broken", run_html(&fixture::broken().page()));

@@ -2,12 +2,13 @@
 
 use crossover_report::{run_markdown, run_terminal, sweep_markdown, sweep_terminal};
 
-use crate::fixture::{self, broken, held, interrupted, invalid};
+use crate::fixture::{self, broken, event_driven, held, interrupted, invalid};
 use crate::html::{findings, keys, sweep_page};
 
 #[test]
 fn a_run_in_the_terminal() {
     insta::assert_snapshot!("terminal_held", run_terminal(&held().result));
+    insta::assert_snapshot!("terminal_event_driven", run_terminal(&event_driven().result));
     insta::assert_snapshot!("terminal_invalid", run_terminal(&invalid().result));
     insta::assert_snapshot!("terminal_interrupted", run_terminal(&interrupted().result));
     insta::assert_snapshot!("terminal_broken", run_terminal(&broken().result));
@@ -16,6 +17,7 @@ fn a_run_in_the_terminal() {
 #[test]
 fn a_run_in_a_pull_request() {
     insta::assert_snapshot!("markdown_held", run_markdown(&held().result));
+    insta::assert_snapshot!("markdown_event_driven", run_markdown(&event_driven().result));
     insta::assert_snapshot!("markdown_interrupted", run_markdown(&interrupted().result));
     insta::assert_snapshot!("markdown_broken", run_markdown(&broken().result));
 }

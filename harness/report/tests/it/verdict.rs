@@ -47,7 +47,7 @@ fn a_dead_letter_an_unknown_check_or_an_interruption_is_degraded() {
 #[test]
 fn duplicates_alone_do_not_degrade() {
     let mut result = held().result;
-    (result.ledger.duplicate_records, result.ledger.duplicate_executions) = (3, 2);
+    (result.ledger.duplicate_records, result.ledger.duplicate_executions) = (Some(3), 2);
     assert_eq!(word(&result), Word::Held);
 }
 

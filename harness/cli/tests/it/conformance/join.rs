@@ -16,8 +16,11 @@ pub async fn the_last_two_completions_of_a_step_at_once_never_lose_the_join(syst
         .await;
     let replicas = [system.client(), client_of(&system.add_replica().await)];
     system.start_many("join", INSTANCES).await;
-    let left = system.take_from(&replicas[0], "left", INSTANCES, LONG_LEASE_MS).await;
-    let right = system.take_from(&replicas[1], "right", INSTANCES, LONG_LEASE_MS).await;
+    let mut left = system.take_from(&replicas[0], "left", INSTANCES, LONG_LEASE_MS).await;
+    let mut right = system.take_from(&replicas[1], "right", INSTANCES, LONG_LEASE_MS).await;
+    // Jobs of different instances come in any order, where they come by way of a broker.
+    left.sort_unstable_by(|one, other| one.instance_id.cmp(&other.instance_id));
+    right.sort_unstable_by(|one, other| one.instance_id.cmp(&other.instance_id));
     for (left, right) in left.chunks(BATCH).zip(right.chunks(BATCH)) {
         // The same instances, named in opposite order, in two processes.
         let right: Vec<JobRef> = right.iter().rev().cloned().collect();

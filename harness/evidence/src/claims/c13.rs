@@ -1,0 +1,102 @@
+//! C13: cost when idle: near zero, or not trivial. CPU, memory and disk of every part at rest.
+
+use super::{Finding, Pair, Question, holds, is_instrument, not_settled, rounded};
+use crate::result::{IdlePart, RunResult};
+
+pub(super) const QUESTION: Question = Question {
+    id: "C13",
+    text: "cost at rest: near zero in polling, not trivial in event-driven",
+    judge,
+};
+
+/// "Near zero": a twentieth of a processor, all parts together.
+const NEAR_ZERO_CORES: f64 = 0.05;
+/// "Not trivial": what event-driven takes beyond polling, of one of them.
+const EXTRA_CORES: f64 = 0.05;
+const EXTRA_MEMORY_MB: f64 = 100.0;
+
+/// All parts of a run at rest.
+struct Cost {
+    cpu_cores: f64,
+    memory_mb: f64,
+    /// `None` if no part's files were looked at.
+    disk_mb: Option<f64>,
+}
+
+fn judge(pair: &Pair<'_>) -> Finding {
+    let (Some(polling), Some(event)) = (cost(pair.polling), cost(pair.event)) else {
+        return not_settled("no part was looked at during an idle phase in both modes; run the scenario `compare`");
+    };
+    let extra =
+        event.cpu_cores - polling.cpu_cores >= EXTRA_CORES || event.memory_mb - polling.memory_mb >= EXTRA_MEMORY_MB;
+    holds(
+        polling.cpu_cores <= NEAR_ZERO_CORES && extra,
+        format!("polling: {}; event-driven: {}", polling.told(), event.told()),
+    )
+}
+
+fn cost(result: &RunResult) -> Option<Cost> {
+    let idle = result.idle.as_ref()?;
+    let parts: Vec<&IdlePart> = idle.parts.iter().filter(|part| !is_instrument(&part.name)).collect();
+    let sum = |of: fn(&IdlePart) -> f64| parts.iter().map(|part| of(part)).sum::<f64>();
+    (!parts.is_empty()).then(|| Cost {
+        cpu_cores: sum(|part| part.cpu_cores),
+        memory_mb: sum(|part| part.memory_mb),
+        disk_mb: parts
+            .iter()
+            .filter_map(|part| part.disk_mb)
+            .reduce(|sum, one| sum + one),
+    })
+}
+
+impl Cost {
+    fn told(&self) -> String {
+        let disk = self
+            .disk_mb
+            .map_or_else(|| "disk not measured".to_owned(), |mb| format!("{mb:.0} MiB of disk"));
+        let (cores, memory_mb) = (rounded(self.cpu_cores), self.memory_mb);
+        format!("{cores} cores, {memory_mb:.0} MiB of memory, {disk}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::fixture::Runs;
+    use crate::result::ClaimVerdict::{NotSettled, Refuted, Supported};
+
+    #[test]
+    fn little_in_polling_and_much_more_in_event_mode_support_it() {
+        let (verdict, evidence) = judge(&Runs::new().pair());
+        assert_eq!(verdict, Supported);
+        assert_eq!(
+            evidence,
+            "polling: 0.0120 cores, 120 MiB of memory, 48 MiB of disk; event-driven: 0.102 cores, 570 MiB of memory, 70 MiB of \
+             disk"
+        );
+    }
+
+    #[test]
+    fn a_busy_idle_in_polling_or_no_more_in_event_mode_refutes_it() {
+        let mut runs = Runs::new();
+        runs.polling.idle.as_mut().unwrap().parts[0].cpu_cores = 0.5;
+        assert_eq!(judge(&runs.pair()).0, Refuted);
+        let mut runs = Runs::new();
+        runs.event.idle = runs.polling.idle.clone();
+        assert_eq!(judge(&runs.pair()).0, Refuted);
+    }
+
+    #[test]
+    fn without_an_idle_phase_nothing_is_settled_and_the_instrument_is_no_part_of_the_system() {
+        let mut runs = Runs::new();
+        runs.event
+            .idle
+            .as_mut()
+            .unwrap()
+            .parts
+            .retain(|part| part.name == "harness");
+        assert_eq!(judge(&runs.pair()).0, NotSettled);
+        runs.event.idle = None;
+        assert_eq!(judge(&runs.pair()).0, NotSettled);
+    }
+}
