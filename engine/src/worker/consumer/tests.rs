@@ -1,6 +1,6 @@
 //! What the tracker promises, whatever the order of events.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crossover_proto::history::JobKey;
 use crossover_proto::{InstanceId, JobId};
@@ -202,8 +202,9 @@ fn any_step() -> impl Strategy<Value = Step> {
 /// The broker's and the engine's side: records by partition, what is in hand, what may be settled.
 struct World {
     tracker: Tracker,
-    /// By partition: the next offset, and the jobs of this assignment by offset.
-    partitions: BTreeMap<i32, BTreeMap<i64, JobKey>>,
+    /// By partition: the offsets of this assignment that are not passed yet.
+    partitions: BTreeMap<i32, BTreeSet<i64>>,
+    /// Over all partitions, so that an offset names one record.
     next: i64,
     paused: HashSet<i32>,
     asked: Vec<(RecordId, JobKey)>,
@@ -211,7 +212,9 @@ struct World {
     ended: Vec<(RecordId, JobKey)>,
     /// In the order of receipt, by instance: what is neither ended nor refused.
     order: HashMap<InstanceId, Vec<JobId>>,
-    settled: HashSet<JobId>,
+    /// The offsets that wait for a job in hand.
+    open: HashMap<JobId, Vec<i64>>,
+    settled: HashSet<i64>,
 }
 
 const WINDOW: usize = 6;
@@ -228,6 +231,7 @@ impl World {
             running: Vec::new(),
             ended: Vec::new(),
             order: HashMap::new(),
+            open: HashMap::new(),
             settled: HashSet::new(),
         };
         world.step(Step::Assign(0));
@@ -246,9 +250,8 @@ impl World {
             Step::Answer { pick, refused } => {
                 if let Some((id, key)) = take(&mut self.asked, pick) {
                     if refused {
-                        self.settled.insert(key.job);
                         self.leave(key);
-                        self.tracker.settle(id);
+                        self.settle(id, key);
                     } else {
                         self.tracker.begun(id);
                     }
@@ -263,8 +266,7 @@ impl World {
             }
             Step::Report(pick) => {
                 if let Some((id, key)) = take(&mut self.ended, pick) {
-                    self.settled.insert(key.job);
-                    self.tracker.settle(id);
+                    self.settle(id, key);
                 }
             }
             Step::Lose(partition) => {
@@ -279,7 +281,7 @@ impl World {
             Step::Assign(partition) => {
                 if !self.partitions.contains_key(&partition) {
                     self.tracker.assign(partition);
-                    self.partitions.insert(partition, BTreeMap::new());
+                    self.partitions.insert(partition, BTreeSet::new());
                 }
             }
         }
@@ -295,15 +297,20 @@ impl World {
             assert_eq!(received, Received::Ignored);
             return;
         };
-        records.insert(self.next, key);
+        records.insert(self.next);
+        self.open.entry(key.job).or_default().push(self.next);
         self.next += 1;
         if received == Received::Kept {
-            self.settled.remove(&key.job);
             self.order.entry(key.instance).or_default().push(key.job);
         }
         if self.tracker.flow(partition) == Some(Flow::Pause) {
             self.paused.insert(partition);
         }
+    }
+
+    fn settle(&mut self, id: RecordId, key: JobKey) {
+        self.settled.extend(self.open.remove(&key.job).unwrap_or_default());
+        self.tracker.settle(id);
     }
 
     fn leave(&mut self, key: JobKey) {
@@ -318,13 +325,13 @@ impl World {
             assert!(self.running.iter().all(|(_, other)| other.instance != key.instance));
             self.running.push((id, key));
         }
-        let in_hand: HashSet<JobId> = self.tracker.in_hand().iter().map(|(_, key)| key.job).collect();
         for (partition, last) in progress(&mut self.tracker) {
-            for (offset, key) in self.partitions[&partition].range(..=last) {
-                assert!(!in_hand.contains(&key.job), "offset {offset} is passed and not settled");
+            let records = self.partitions.get_mut(&partition).unwrap();
+            let rest = records.split_off(&(last + 1));
+            for offset in std::mem::replace(records, rest) {
                 assert!(
-                    self.settled.contains(&key.job),
-                    "offset {offset} is passed and was never settled"
+                    self.settled.contains(&offset),
+                    "offset {offset} is passed and not settled"
                 );
             }
         }
@@ -370,5 +377,6 @@ proptest! {
         prop_assert_eq!(world.tracker.in_hand(), vec![]);
         prop_assert!(world.tracker.is_drained(&[0, 1]));
         prop_assert_eq!(world.tracker.sizes().2, 0);
+        prop_assert!(world.partitions.values().all(BTreeSet::is_empty), "{:?}", world.partitions);
     }
 }
