@@ -20,14 +20,14 @@ mod polling_only;
 mod schedule;
 mod start;
 mod steps;
-mod system;
+pub(crate) mod system;
 mod workers;
 
 use system::System;
 
 /// How jobs reach workers. Event-driven and hybrid are the modes to come.
 #[derive(Debug, Clone, Copy)]
-enum Mode {
+pub(crate) enum Mode {
     /// Workers ask for ready jobs.
     Polling,
 }
