@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod conformance;
+mod event_worker;
 mod kills;
 mod replayed;
 mod runs;
