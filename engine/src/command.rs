@@ -16,7 +16,7 @@ pub enum EngineCommand {
     /// Run an engine replica: the gRPC API and /metrics on one port
     Serve(ServeArgs),
     /// Run a relay: one of them leads, and sends what the outbox holds to the broker
-    Relay(RelayArgs),
+    Relay(Box<RelayArgs>),
     /// Run a worker: it takes jobs from replicas or from the broker, and runs their handlers
     Worker(WorkerArgs),
     /// Bring the database schema up to date
@@ -226,7 +226,7 @@ pub enum Wake {
 pub async fn run(command: EngineCommand) -> Result<(), EngineError> {
     match command {
         EngineCommand::Serve(args) => serve::run(args).await,
-        EngineCommand::Relay(args) => relay::run(args).await,
+        EngineCommand::Relay(args) => relay::run(*args).await,
         EngineCommand::Worker(args) => worker::run(args).await,
         EngineCommand::Migrate(args) => migrate(&args.database_url).await,
     }
