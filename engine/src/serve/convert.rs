@@ -6,7 +6,7 @@ use crossover_proto::engine as wire;
 use crossover_proto::history::JobKey;
 use crossover_proto::{InstanceId, JobId};
 
-use crate::store::{Attempt, AuditLine, ClaimedJob, JobView};
+use crate::store::{Attempt, AuditLine, ClaimedJob, DispatchLine, JobView};
 
 /// Each job once, with its place. Of several attempts only the latest can be current: a worker that lost a lease and got
 /// the job again may name both in one call.
@@ -79,5 +79,17 @@ pub(super) fn audit_entry(line: AuditLine) -> wire::AuditEntry {
         event: line.event,
         job_id: line.job.map_or(0, |job| job.0),
         attempt: u32::from(line.attempt.unsigned_abs()),
+    }
+}
+
+pub(super) fn dispatch(line: DispatchLine) -> wire::Dispatch {
+    wire::Dispatch {
+        outbox_id: line.id,
+        job_id: line.job.0,
+        attempt: u32::from(line.attempt.unsigned_abs()),
+        created_unix_us: line.created_us,
+        sent_unix_us: line.sent_us.unwrap_or_default(),
+        partition: line.record.map(|(partition, _)| partition),
+        offset: line.record.map(|(_, offset)| offset),
     }
 }

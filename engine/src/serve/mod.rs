@@ -7,6 +7,8 @@ mod api;
 mod convert;
 mod dead_letters;
 mod housekeeping;
+mod leases;
+mod reports;
 mod starter;
 mod wake;
 
@@ -19,7 +21,7 @@ use tonic::service::Routes;
 pub use api::{MAX_MESSAGE_BYTES, PAYLOAD_BYTES_MAX, POLL_JOBS_MAX};
 
 use crate::EngineError;
-use crate::command::{ProcessArgs, ServeArgs};
+use crate::command::{Dispatch, ProcessArgs, ServeArgs};
 use crate::service::{listen, metrics_router, serve, stop_on_signal};
 use crate::store::Store;
 
@@ -30,6 +32,10 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), EngineError> {
     let application = format!("crossover-engine-{}", args.process.name);
     let store = Store::new(&args.database.database_url, &application, args.connections);
     store.ping().await?;
+    let store = match args.dispatch {
+        Dispatch::Polling => store,
+        Dispatch::EventDriven => store.dispatching_to_outbox(&args.process.name),
+    };
 
     let wakeups = wake::Wakeups::new(&args.process.name);
     if args.notify {

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use crossover_proto::{InstanceId, JobId};
 use sqlx::Row;
 
+use super::dispatch::{counted, to_outbox};
 use super::{Attempt, AttemptColumns, Store};
 use crate::EngineError;
 
@@ -34,7 +35,12 @@ pub struct CreatedStep {
     pub ready: bool,
 }
 
-const COMPLETE: &str = "/* complete */
+macro_rules! complete {
+    ($tag:literal, $dispatched:expr, $counted:expr) => {
+        concat!(
+            "/* ",
+            $tag,
+            " */
     WITH input AS (
         SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::uuid[]) AS t (job_id, attempt, instance_id)
     ), locked AS MATERIALIZED (
@@ -66,7 +72,9 @@ const COMPLETE: &str = "/* complete */
         JOIN definition_job AS spec ON spec.definition_id = advanced.definition_id AND spec.step = advanced.step
         WHERE advanced.moved
         ORDER BY advanced.id, spec.ordinal
-        RETURNING id, instance_id, step, job_type, state
+        RETURNING id, instance_id, step, job_type, state",
+            $dispatched,
+            "
     ), logged AS (
         INSERT INTO audit (instance_id, job_id, attempt, event)
         SELECT instance_id, id, attempt, 'job_completed'::audit_event FROM done
@@ -76,12 +84,26 @@ const COMPLETE: &str = "/* complete */
         SELECT instance_id, id, 1, CASE WHEN state = 'queued' THEN 'job_queued'::audit_event ELSE 'job_scheduled' END
         FROM created
     )
-    SELECT id AS job_id, NULL::uuid AS instance_id, NULL::smallint AS step, NULL::text AS job_type, NULL::boolean AS ready
+    SELECT id AS job_id, NULL::uuid AS instance_id, NULL::smallint AS step, NULL::text AS job_type, NULL::boolean AS ready",
+            $counted,
+            "
     FROM done
     UNION ALL
-    SELECT NULL, instance_id, step, job_type, bool_or(state = 'queued') FROM created GROUP BY 2, 3, 4";
+    SELECT NULL, instance_id, step, job_type, bool_or(state = 'queued')",
+            $counted,
+            " FROM created GROUP BY 2, 3, 4"
+        )
+    };
+}
 
-pub(super) const STATEMENTS: [&str; 1] = [COMPLETE];
+const COMPLETE: &str = complete!("complete", "", "");
+const COMPLETE_TO_OUTBOX: &str = complete!(
+    "complete_to_outbox",
+    concat!(", attempt, ordinal, payload", to_outbox!("created", "$4")),
+    counted!()
+);
+
+pub(super) const STATEMENTS: [&str; 2] = [COMPLETE, COMPLETE_TO_OUTBOX];
 
 impl Store {
     /// Completes the attempts that are still current. The jobs must differ from each other.
@@ -90,12 +112,12 @@ impl Store {
     /// If the database does not answer: the outcome is unknown, and asking again settles it.
     pub async fn complete(&self, attempts: &[Attempt]) -> Result<Completion, EngineError> {
         let columns = AttemptColumns::of(attempts.iter());
-        let rows = sqlx::query(COMPLETE)
+        let query = sqlx::query(self.either(COMPLETE, COMPLETE_TO_OUTBOX))
             .bind(columns.jobs)
             .bind(columns.attempts)
-            .bind(columns.instances)
-            .fetch_all(&self.pool)
-            .await?;
+            .bind(columns.instances);
+        let rows = self.with_source(query).fetch_all(&self.pool).await?;
+        self.count_outbox_rows(&rows)?;
         let mut completion = Completion::default();
         completion.done.reserve(rows.len());
         for row in &rows {

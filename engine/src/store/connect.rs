@@ -74,7 +74,7 @@ impl Store {
             .test_before_acquire(false)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(url.options(application_name));
-        Self { pool }
+        Self { pool, source: None }
     }
 
     /// Opens the first connection.

@@ -7,8 +7,10 @@ use std::collections::HashSet;
 
 use crossover_proto::{InstanceId, JobId};
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use super::Store;
+use super::dispatch::{PgQuery, counted, to_outbox};
 use crate::EngineError;
 
 /// A job that failed for good.
@@ -68,7 +70,12 @@ const REPLAY_LOCK: &str = "/* replay_lock */
 
 // A statement of its own, after the locks: whether an instance has other dead letters left must be read in a snapshot
 // that sees what another replay of the same instance did while the lock was waited for.
-const REPLAY: &str = "/* replay */
+macro_rules! replay {
+    ($tag:literal, $lock:literal, $dispatched:expr, $counted:expr) => {
+        concat!(
+            "/* ",
+            $tag,
+            " */
     WITH replayed AS (
         UPDATE job
         SET state = 'queued', attempt = attempt + 1, retries_from = attempt, worker = NULL, last_error = NULL
@@ -79,8 +86,12 @@ const REPLAY: &str = "/* replay */
                       SELECT id FROM instance WHERE id = ANY ($4) AND state = 'cancelled'))
                   AND (cardinality($1::bigint[]) = 0 OR id = ANY ($1))
                   AND position($2 IN coalesce(last_error, '')) > 0
-                ORDER BY id LIMIT $3))
-        RETURNING id, instance_id, attempt, job_type
+                ORDER BY id LIMIT $3",
+            $lock,
+            "))
+        RETURNING id, instance_id, attempt, job_type",
+            $dispatched,
+            "
     ), resumed AS (
         UPDATE instance SET state = 'running'
         WHERE id = ANY (ARRAY(SELECT instance_id FROM replayed)) AND state = 'failed'
@@ -95,7 +106,21 @@ const REPLAY: &str = "/* replay */
         UNION ALL
         SELECT id, NULL, 0, 'instance_resumed' FROM resumed
     )
-    SELECT job_type FROM replayed";
+    SELECT job_type",
+            $counted,
+            " FROM replayed"
+        )
+    };
+}
+
+const REPLAY: &str = replay!("replay", "", "", "");
+// Locked in id order: a begin may wait for one of the jobs and hold another, which it saw before both were dead letters.
+const REPLAY_TO_OUTBOX: &str = replay!(
+    "replay_to_outbox",
+    " FOR UPDATE",
+    concat!(", state, step, ordinal, payload", to_outbox!("replayed", "$5")),
+    counted!()
+);
 
 const DISCARD: &str = "/* discard */
     WITH discarded AS (
@@ -113,7 +138,7 @@ const DISCARD: &str = "/* discard */
     )
     SELECT job_type FROM discarded";
 
-pub(super) const STATEMENTS: [&str; 5] = [LIST, LOCK, REPLAY_LOCK, REPLAY, DISCARD];
+pub(super) const STATEMENTS: [&str; 6] = [LIST, LOCK, REPLAY_LOCK, REPLAY, REPLAY_TO_OUTBOX, DISCARD];
 
 impl Store {
     /// Lists dead letters after a job, oldest first.
@@ -151,7 +176,11 @@ impl Store {
     /// # Errors
     /// If the database does not answer: asking again is harmless.
     pub async fn replay(&self, selection: &Selection, limit: u32) -> Result<(usize, HashSet<String>), EngineError> {
-        let rows = self.change(REPLAY_LOCK, REPLAY, selection, limit).await?;
+        let replay = self.either(REPLAY, REPLAY_TO_OUTBOX);
+        let rows = self
+            .change(REPLAY_LOCK, replay, selection, limit, Self::with_source)
+            .await?;
+        self.count_outbox_rows(&rows)?;
         let types = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         Ok((rows.len(), types))
     }
@@ -161,7 +190,10 @@ impl Store {
     /// # Errors
     /// If the database does not answer: asking again is harmless.
     pub async fn discard(&self, selection: &Selection, limit: u32) -> Result<usize, EngineError> {
-        Ok(self.change(LOCK, DISCARD, selection, limit).await?.len())
+        Ok(self
+            .change(LOCK, DISCARD, selection, limit, |_, query| query)
+            .await?
+            .len())
     }
 
     async fn change(
@@ -170,7 +202,8 @@ impl Store {
         statement: &'static str,
         selection: &Selection,
         limit: u32,
-    ) -> Result<Vec<sqlx::postgres::PgRow>, EngineError> {
+        last: for<'q> fn(&'q Self, PgQuery<'q>) -> PgQuery<'q>,
+    ) -> Result<Vec<PgRow>, EngineError> {
         let jobs: Vec<i64> = selection.jobs.iter().map(|job| job.0).collect();
         let mut transaction = self.pool.begin().await?;
         let locked = sqlx::query(lock)
@@ -183,13 +216,12 @@ impl Store {
             .iter()
             .map(|row| row.try_get(0))
             .collect::<Result<Vec<uuid::Uuid>, _>>()?;
-        let changed = sqlx::query(statement)
+        let query = sqlx::query(statement)
             .bind(&jobs)
             .bind(&selection.reason_contains)
             .bind(i64::from(limit))
-            .bind(instances)
-            .fetch_all(&mut *transaction)
-            .await?;
+            .bind(instances);
+        let changed = last(self, query).fetch_all(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(changed)
     }

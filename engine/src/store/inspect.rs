@@ -21,6 +21,8 @@ pub struct InstanceView {
     pub jobs: Vec<JobView>,
     /// In the order of the transitions.
     pub audit: Vec<AuditLine>,
+    /// In the order of their ids; none in polling mode.
+    pub dispatches: Vec<DispatchLine>,
 }
 
 /// One of its jobs.
@@ -57,6 +59,23 @@ pub struct AuditLine {
     pub attempt: i16,
 }
 
+/// One outbox row.
+#[derive(Debug, Clone)]
+pub struct DispatchLine {
+    /// Its id.
+    pub id: i64,
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: i16,
+    /// Unix time of the transaction's start (µs).
+    pub created_us: i64,
+    /// Unix time of the statement that noted the broker's acknowledgement (µs).
+    pub sent_us: Option<i64>,
+    /// Partition and offset of the record.
+    pub record: Option<(i32, i64)>,
+}
+
 const INSTANCE: &str = "/* inspect */
     SELECT name, version, instance.state::text AS state, step
     FROM instance JOIN definition ON definition.id = definition_id WHERE instance.id = $1";
@@ -69,7 +88,12 @@ const AUDIT: &str = "/* inspect_audit */
     SELECT (extract(epoch FROM at) * 1000000)::bigint AS at_us, event::text AS event, job_id, attempt
     FROM audit WHERE instance_id = $1 ORDER BY id";
 
-pub(super) const STATEMENTS: [&str; 3] = [INSTANCE, JOBS, AUDIT];
+const DISPATCHES: &str = "/* inspect_dispatches */
+    SELECT id, job_id, attempt, (extract(epoch FROM created_at) * 1000000)::bigint AS created_us,
+           (extract(epoch FROM sent_at) * 1000000)::bigint AS sent_us, partition, record_offset
+    FROM outbox WHERE job_id = ANY (ARRAY(SELECT id FROM job WHERE instance_id = $1)) ORDER BY id + 0";
+
+pub(super) const STATEMENTS: [&str; 4] = [INSTANCE, JOBS, AUDIT, DISPATCHES];
 
 impl Store {
     /// Looks an instance up.
@@ -82,6 +106,7 @@ impl Store {
         };
         let jobs = sqlx::query(JOBS).bind(id.0).fetch_all(&self.pool).await?;
         let audit = sqlx::query(AUDIT).bind(id.0).fetch_all(&self.pool).await?;
+        let dispatches = sqlx::query(DISPATCHES).bind(id.0).fetch_all(&self.pool).await?;
         Ok(Some(InstanceView {
             definition: row.try_get("name")?,
             version: row.try_get("version")?,
@@ -89,6 +114,7 @@ impl Store {
             step: row.try_get("step")?,
             jobs: jobs.iter().map(job_view).collect::<Result<_, _>>()?,
             audit: audit.iter().map(audit_line).collect::<Result<_, _>>()?,
+            dispatches: dispatches.iter().map(dispatch_line).collect::<Result<_, _>>()?,
         }))
     }
 }
@@ -112,5 +138,17 @@ fn audit_line(row: &sqlx::postgres::PgRow) -> Result<AuditLine, sqlx::Error> {
         event: row.try_get("event")?,
         job: row.try_get::<Option<i64>, _>("job_id")?.map(JobId),
         attempt: row.try_get("attempt")?,
+    })
+}
+
+fn dispatch_line(row: &sqlx::postgres::PgRow) -> Result<DispatchLine, sqlx::Error> {
+    let partition: Option<i32> = row.try_get("partition")?;
+    Ok(DispatchLine {
+        id: row.try_get("id")?,
+        job: JobId(row.try_get("job_id")?),
+        attempt: row.try_get("attempt")?,
+        created_us: row.try_get("created_us")?,
+        sent_us: row.try_get("sent_us")?,
+        record: partition.zip(row.try_get("record_offset")?),
     })
 }

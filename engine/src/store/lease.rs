@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossover_proto::JobId;
 use sqlx::Row;
 
+use super::dispatch::{counted, to_outbox};
 use super::{Attempt, AttemptColumns, Store};
 use crate::EngineError;
 
@@ -22,7 +23,12 @@ const EXTEND: &str = "/* extend */
       AND job.instance_id IS NOT DISTINCT FROM input.instance_id AND job.state = 'running'
     RETURNING job.id";
 
-const RELEASE: &str = "/* release */
+macro_rules! release {
+    ($tag:literal, $dispatched:expr, $counted:expr) => {
+        concat!(
+            "/* ",
+            $tag,
+            " */
     WITH input AS (
         SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::uuid[]) AS t (job_id, attempt, instance_id)
     ), locked AS MATERIALIZED (
@@ -33,15 +39,37 @@ const RELEASE: &str = "/* release */
         WHERE (SELECT count(*) FROM locked) > 0
           AND job.id = input.job_id AND job.attempt = input.attempt
           AND job.instance_id IS NOT DISTINCT FROM input.instance_id AND job.state = 'running'
-        RETURNING job.id, job.instance_id, job.attempt, job.job_type
+        RETURNING job.id, job.instance_id, job.attempt, job.job_type",
+            $dispatched,
+            "
     ), logged AS (
         INSERT INTO audit (instance_id, job_id, attempt, event)
         SELECT instance_id, id, attempt, 'job_released' FROM released
     )
-    SELECT id, job_type FROM released";
+    SELECT id, job_type",
+            $counted,
+            " FROM released"
+        )
+    };
+}
+
+const RELEASE: &str = release!("release", "", "");
+const RELEASE_TO_OUTBOX: &str = release!(
+    "release_to_outbox",
+    concat!(
+        ", job.state, job.step, job.ordinal, job.payload",
+        to_outbox!("released", "$4")
+    ),
+    counted!()
+);
 
 // Instances and jobs that somebody else is working on are passed over: the next round sees them again.
-const REAP: &str = "/* reap */
+macro_rules! reap {
+    ($tag:literal, $dispatched:expr, $counted:expr) => {
+        concat!(
+            "/* ",
+            $tag,
+            " */
     WITH expired AS MATERIALIZED (
         SELECT id, instance_id FROM job
         WHERE lease_until < now() AND state = 'running' ORDER BY lease_until LIMIT $1
@@ -66,7 +94,9 @@ const REAP: &str = "/* reap */
         WHERE job.id = picked.id
           AND spec.step = job.step AND spec.ordinal = job.ordinal
         RETURNING job.id, job.instance_id, job.job_type, job.state,
-                  CASE WHEN job.state = 'queued' THEN job.attempt - 1 ELSE job.attempt END AS expired_attempt
+                  CASE WHEN job.state = 'queued' THEN job.attempt - 1 ELSE job.attempt END AS expired_attempt",
+            $dispatched,
+            "
     ), stopped AS (
         UPDATE instance SET state = 'failed'
         FROM (SELECT DISTINCT instance_id FROM returned WHERE state = 'dead_letter') AS dead
@@ -80,9 +110,24 @@ const REAP: &str = "/* reap */
         UNION ALL
         SELECT id, NULL, 0, 'instance_failed' FROM stopped
     )
-    SELECT job_type, state = 'queued' AS ready FROM returned";
+    SELECT job_type, state = 'queued' AS ready",
+            $counted,
+            " FROM returned"
+        )
+    };
+}
 
-pub(super) const STATEMENTS: [&str; 3] = [EXTEND, RELEASE, REAP];
+const REAP: &str = reap!("reap", "", "");
+const REAP_TO_OUTBOX: &str = reap!(
+    "reap_to_outbox",
+    concat!(
+        ", job.attempt, job.step, job.ordinal, job.payload",
+        to_outbox!("returned", "$2")
+    ),
+    counted!()
+);
+
+pub(super) const STATEMENTS: [&str; 5] = [EXTEND, RELEASE, RELEASE_TO_OUTBOX, REAP, REAP_TO_OUTBOX];
 
 impl Store {
     /// Prolongs leases that still hold; returns their jobs.
@@ -107,12 +152,12 @@ impl Store {
     /// If the database does not answer: the leases run out then.
     pub async fn release(&self, attempts: &[Attempt]) -> Result<Vec<(JobId, String)>, EngineError> {
         let columns = AttemptColumns::of(attempts.iter());
-        let rows = sqlx::query(RELEASE)
+        let query = sqlx::query(self.either(RELEASE, RELEASE_TO_OUTBOX))
             .bind(columns.jobs)
             .bind(columns.attempts)
-            .bind(columns.instances)
-            .fetch_all(&self.pool)
-            .await?;
+            .bind(columns.instances);
+        let rows = self.with_source(query).fetch_all(&self.pool).await?;
+        self.count_outbox_rows(&rows)?;
         rows.iter()
             .map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?)))
             .collect()
@@ -123,7 +168,9 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn reap(&self, max: u32) -> Result<(usize, HashSet<String>), EngineError> {
-        let rows = sqlx::query(REAP).bind(i64::from(max)).fetch_all(&self.pool).await?;
+        let query = sqlx::query(self.either(REAP, REAP_TO_OUTBOX)).bind(i64::from(max));
+        let rows = self.with_source(query).fetch_all(&self.pool).await?;
+        self.count_outbox_rows(&rows)?;
         let mut ready = HashSet::new();
         for row in &rows {
             if row.try_get::<bool, _>(1)? {

@@ -20,12 +20,14 @@
 //! Invariant: a statement that must see what a lock waiter's predecessor created (cancel) runs after the lock in a
 //! snapshot of its own.
 
+mod begin;
 mod cancel;
 mod claim;
 mod complete;
 mod connect;
 mod dead_letters;
 mod definitions;
+mod dispatch;
 mod fail;
 mod inspect;
 mod lease;
@@ -37,9 +39,12 @@ mod start;
 mod statements;
 pub mod sweep;
 
+use std::sync::Arc;
+
 use crossover_proto::{InstanceId, JobId};
 use sqlx::PgPool;
 
+pub use begin::Begun;
 pub use cancel::Cancelled;
 pub use claim::{ClaimKind, ClaimedJob};
 pub use complete::{Completion, CreatedStep};
@@ -47,7 +52,7 @@ pub use connect::{DatabaseUrl, migrate};
 pub use dead_letters::{DeadLetter, Selection};
 pub use definitions::Registered;
 pub use fail::FailedAttempt;
-pub use inspect::{AuditLine, InstanceView, JobView};
+pub use inspect::{AuditLine, DispatchLine, InstanceView, JobView};
 pub use outcome::JobOutcome;
 pub use start::NewInstance;
 pub use statements::statements;
@@ -56,6 +61,8 @@ pub use statements::statements;
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    /// In event-driven mode: who writes the outbox rows.
+    source: Option<Arc<str>>,
 }
 
 /// One attempt of one job, as a worker names it.

@@ -82,7 +82,7 @@ macro_rules! read {
             "), oldest AS MATERIALIZED (
         SELECT id FROM outbox
         WHERE sent_at IS NULL AND job_type <> ALL ($4) AND (SELECT count(*) FROM fence) > 0
-        ORDER BY id LIMIT cardinality($2::bigint[]) + $3
+        ORDER BY id + 0 LIMIT cardinality($2::bigint[]) + $3
     ), next AS (
         SELECT id FROM oldest EXCEPT SELECT unnest($2::bigint[]) ORDER BY 1 LIMIT $3
     ), rows AS (
@@ -96,7 +96,7 @@ macro_rules! read {
 }
 
 const READ: &str = read!("relay_read", "SELECT FROM relay_lead WHERE epoch = $1 FOR SHARE");
-const READ_UNFENCED: &str = read!("relay_read_unfenced", "SELECT WHERE $1 IS NOT NULL");
+const READ_UNFENCED: &str = read!("relay_read_unfenced", "SELECT WHERE $1::bigint IS NOT NULL");
 
 const MARK_SENT: &str = "/* relay_mark_sent */
     UPDATE outbox SET sent_at = now(), partition = acked.partition, record_offset = acked.record_offset
@@ -132,12 +132,24 @@ const REFUSE: &str = "/* relay_refuse */
     )
     SELECT id FROM dead";
 
-// At most the oldest rows of the table are looked at: one that is pending for hours holds up no more than these.
+// Rows of jobs that are still queued stay: they tell the sweeper where the record is, however long the topic's lag. The job
+// is looked up by a subquery, which no planner can turn into a walk through all that are queued.
 const REMOVE_SENT: &str = "/* relay_remove_sent */
-    DELETE FROM outbox
-    WHERE id = ANY (ARRAY(
-        SELECT id FROM (SELECT id, sent_at FROM outbox ORDER BY id LIMIT $2) AS oldest
-        WHERE sent_at < now() - $1 * interval '1 millisecond'))";
+    WITH oldest AS MATERIALIZED (
+        SELECT id, job_id, attempt, sent_at, created_at < now() - $1 * interval '1 millisecond' AS old
+        FROM outbox WHERE id > $2 ORDER BY id LIMIT $3
+    ), removed AS (
+        DELETE FROM outbox
+        WHERE id = ANY (ARRAY(
+            SELECT id FROM oldest
+            WHERE sent_at < now() - $1 * interval '1 millisecond'
+              AND coalesce((SELECT job.state <> 'queued' OR job.attempt <> oldest.attempt
+                            FROM job WHERE job.id = oldest.job_id), true)))
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM removed) AS removed,
+           CASE WHEN (SELECT count(*) FROM oldest) = $3 THEN
+               (SELECT CASE WHEN old THEN id END FROM oldest ORDER BY id DESC LIMIT 1) END AS next";
 
 const JOB_TYPES: &str = "/* relay_job_types */ SELECT DISTINCT job_type FROM definition_job ORDER BY 1";
 
@@ -228,11 +240,14 @@ fn outbox_row(row: &sqlx::postgres::PgRow) -> Result<Option<OutboxRow>, sqlx::Er
     }))
 }
 
-/// Notes acknowledgements; returns how many rows were still pending.
+/// Notes acknowledgements; returns how many rows were still pending. The rows must differ.
 ///
 /// # Errors
 /// If the database does not answer: the rows may be sent again.
 pub async fn mark_sent(connection: &mut PgConnection, sent: &[SentRow]) -> Result<u64, EngineError> {
+    // In id order: a relay that was superseded may be marking the same rows.
+    let mut sent = sent.to_vec();
+    sent.sort_unstable_by_key(|row| row.id);
     let done = sqlx::query(MARK_SENT)
         .bind(sent.iter().map(|row| row.id).collect::<Vec<_>>())
         .bind(sent.iter().map(|row| row.partition).collect::<Vec<_>>())
@@ -256,17 +271,25 @@ pub async fn refuse(connection: &mut PgConnection, refused: &[RefusedRow]) -> Re
     Ok(dead.len())
 }
 
-/// Removes rows that were sent long ago, among the oldest `max` of the table; returns how many.
+/// Looks at up to `max` rows after a row, in id order, and removes those of them that were sent long ago and whose job is
+/// not still waiting to begin. Returns how many, and where to go on (`None`: what comes next is too young, or nothing).
 ///
 /// # Errors
 /// If the database does not answer.
-pub async fn remove_sent(connection: &mut PgConnection, age: Duration, max: u32) -> Result<u64, EngineError> {
-    let done = sqlx::query(REMOVE_SENT)
+pub async fn remove_sent(
+    connection: &mut PgConnection,
+    age: Duration,
+    after: i64,
+    max: u32,
+) -> Result<(u64, Option<i64>), EngineError> {
+    let row = sqlx::query(REMOVE_SENT)
         .bind(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+        .bind(after)
         .bind(i64::from(max))
-        .execute(connection)
+        .fetch_one(connection)
         .await?;
-    Ok(done.rows_affected())
+    let removed: i64 = row.try_get("removed")?;
+    Ok((removed.unsigned_abs(), row.try_get("next")?))
 }
 
 /// All job types of all definitions.

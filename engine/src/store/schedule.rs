@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use sqlx::Row;
 
 use super::Store;
+use super::dispatch::{counted, to_outbox};
 use crate::EngineError;
 
 const PROMOTE: &str = "/* promote */
@@ -21,7 +22,36 @@ const PROMOTE: &str = "/* promote */
     )
     SELECT job_type FROM promoted";
 
-pub(super) const STATEMENTS: [&str; 1] = [PROMOTE];
+// Outbox ids are drawn, so the instances are locked first. Those that somebody else is working on are passed over, as by
+// the reaper: the next round sees them again.
+const PROMOTE_TO_OUTBOX: &str = concat!(
+    "/* promote_to_outbox */
+    WITH due AS MATERIALIZED (
+        SELECT id, instance_id FROM job WHERE run_at <= now() AND state = 'scheduled' ORDER BY run_at LIMIT $1
+    ), locked AS MATERIALIZED (
+        SELECT id FROM instance
+        WHERE id = ANY (ARRAY(SELECT instance_id FROM due)) ORDER BY id FOR UPDATE SKIP LOCKED
+    ), picked AS MATERIALIZED (
+        SELECT id FROM job
+        WHERE id = ANY (ARRAY(SELECT due.id FROM due JOIN locked ON locked.id = due.instance_id))
+          AND state = 'scheduled' AND run_at <= now()
+        FOR UPDATE SKIP LOCKED
+    ), promoted AS (
+        UPDATE job SET state = 'queued', run_at = NULL
+        WHERE id = ANY (ARRAY(SELECT id FROM picked))
+        RETURNING id, instance_id, attempt, job_type, state, step, ordinal, payload",
+    to_outbox!("promoted", "$2"),
+    "
+    ), logged AS (
+        INSERT INTO audit (instance_id, job_id, attempt, event)
+        SELECT instance_id, id, attempt, 'job_queued' FROM promoted
+    )
+    SELECT job_type",
+    counted!(),
+    " FROM promoted"
+);
+
+pub(super) const STATEMENTS: [&str; 2] = [PROMOTE, PROMOTE_TO_OUTBOX];
 
 impl Store {
     /// Makes up to `max` due jobs ready; returns how many, and their job types.
@@ -29,7 +59,9 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn promote(&self, max: u32) -> Result<(usize, HashSet<String>), EngineError> {
-        let rows = sqlx::query(PROMOTE).bind(i64::from(max)).fetch_all(&self.pool).await?;
+        let query = sqlx::query(self.either(PROMOTE, PROMOTE_TO_OUTBOX)).bind(i64::from(max));
+        let rows = self.with_source(query).fetch_all(&self.pool).await?;
+        self.count_outbox_rows(&rows)?;
         let types = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         Ok((rows.len(), types))
     }

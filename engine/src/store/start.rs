@@ -6,6 +6,7 @@ use crossover_proto::InstanceId;
 use sqlx::Row;
 
 use super::Store;
+use super::dispatch::{counted, to_outbox};
 use crate::EngineError;
 
 /// An instance to start.
@@ -21,7 +22,12 @@ pub struct NewInstance {
     pub delay_ms: i64,
 }
 
-const START: &str = "/* start */
+macro_rules! start {
+    ($tag:literal, $dispatched:expr, $counted:expr) => {
+        concat!(
+            "/* ",
+            $tag,
+            " */
     WITH input AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bigint[]) AS t (id, definition_id, payload, delay_ms)
     ), started AS (
@@ -41,7 +47,9 @@ const START: &str = "/* start */
         JOIN input ON input.id = started.id
         JOIN definition_job AS spec ON spec.definition_id = started.definition_id AND spec.step = 0
         ORDER BY started.id, spec.ordinal
-        RETURNING id, instance_id, state
+        RETURNING id, instance_id, state",
+            $dispatched,
+            "
     ), logged AS (
         INSERT INTO audit (instance_id, job_id, attempt, event)
         SELECT id, NULL, 0::smallint, 'instance_started'::audit_event FROM started
@@ -50,9 +58,24 @@ const START: &str = "/* start */
                CASE WHEN state = 'queued' THEN 'job_queued'::audit_event ELSE 'job_scheduled' END
         FROM created
     )
-    SELECT id FROM started";
+    SELECT id",
+            $counted,
+            " FROM started"
+        )
+    };
+}
 
-pub(super) const STATEMENTS: [&str; 1] = [START];
+const START: &str = start!("start", "", "");
+const START_TO_OUTBOX: &str = start!(
+    "start_to_outbox",
+    concat!(
+        ", attempt, step, ordinal, job_type, payload",
+        to_outbox!("created", "$5")
+    ),
+    counted!()
+);
+
+pub(super) const STATEMENTS: [&str; 2] = [START, START_TO_OUTBOX];
 
 impl Store {
     /// Starts the instances; returns those that are new. The ids must differ from each other.
@@ -64,13 +87,13 @@ impl Store {
         let definitions: Vec<_> = instances.iter().map(|instance| instance.definition).collect();
         let delays: Vec<_> = instances.iter().map(|instance| instance.delay_ms).collect();
         let payloads: Vec<_> = instances.into_iter().map(|instance| instance.payload).collect();
-        let rows = sqlx::query(START)
+        let query = sqlx::query(self.either(START, START_TO_OUTBOX))
             .bind(ids)
             .bind(definitions)
             .bind(payloads)
-            .bind(delays)
-            .fetch_all(&self.pool)
-            .await?;
+            .bind(delays);
+        let rows = self.with_source(query).fetch_all(&self.pool).await?;
+        self.count_outbox_rows(&rows)?;
         rows.iter().map(|row| Ok(InstanceId(row.try_get("id")?))).collect()
     }
 }

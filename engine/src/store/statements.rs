@@ -1,12 +1,14 @@
 //! Every statement of the engine by its tag: for a test that prepares each, and for references driven without the engine.
 
 use super::{
-    cancel, claim, complete, dead_letters, definitions, fail, inspect, lease, notify, outbox, outcome, schedule, start,
+    begin, cancel, claim, complete, dead_letters, definitions, fail, inspect, lease, notify, outbox, outcome, schedule,
+    start, sweep,
 };
 
 /// (tag, text) of each statement.
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let all: [&[&'static str]; 13] = [
+    let all: [&[&'static str]; 15] = [
+        &begin::STATEMENTS,
         &cancel::STATEMENTS,
         &claim::STATEMENTS,
         &complete::STATEMENTS,
@@ -20,6 +22,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         &outcome::STATEMENTS,
         &schedule::STATEMENTS,
         &start::STATEMENTS,
+        &sweep::STATEMENTS,
     ];
     all.into_iter().flatten().map(|text| (tag_of(text), *text))
 }
