@@ -28,10 +28,8 @@ use crate::store::outbox::{OutboxRow, Reading, RefusedRow, SentRow, mark_sent, r
 
 /// Bytes read and not marked, beyond which no more are read: the window is meant for rows of a kilobyte.
 const WINDOW_BYTES: usize = 64 << 20;
-/// Bytes that one read should bring, by the size of the rows of the last ones.
-const READ_BYTES: usize = 16 << 20;
-/// What rows are taken for before any was seen: the first read is a small one.
-const ROW_BYTES_AT_FIRST: usize = 64 << 10;
+/// A read that brought this many bytes may have ended before the rows that were asked for: large rows come in parts.
+const LARGE_READ: usize = 1 << 20;
 /// After a failure, what is on its way may settle for this long.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 /// After SIGTERM.
@@ -123,7 +121,6 @@ pub(super) struct Pump<'a> {
     discard: bool,
     /// Most rows that the read under way may bring.
     asked: usize,
-    row_bytes: usize,
     acked: Vec<SentRow>,
     refused: Vec<RefusedRow>,
     /// Rows that were refused for their size in a batch with others: each is sent once more as a batch of its own.
@@ -162,7 +159,6 @@ impl<'a> Pump<'a> {
             look: true,
             discard: false,
             asked: 0,
-            row_bytes: ROW_BYTES_AT_FIRST,
             acked: Vec::new(),
             refused: Vec::new(),
             suspects: HashSet::new(),
@@ -255,7 +251,7 @@ impl<'a> Pump<'a> {
         if !may || self.flight.bytes() >= WINDOW_BYTES || Instant::now() < self.not_before {
             return None;
         }
-        let batch = self.settings.batch.min((READ_BYTES / self.row_bytes).max(1));
+        let batch = self.settings.batch.min(self.settings.window);
         let room = self.settings.window.saturating_sub(self.flight.len());
         (room >= batch.div_ceil(2)).then(|| batch.min(room))
     }
@@ -277,7 +273,8 @@ impl<'a> Pump<'a> {
     async fn on_read(&mut self, outcome: Result<Reading, EngineError>) -> Result<Option<End>, EngineError> {
         match outcome {
             Ok(Reading::Rows(rows)) => {
-                self.look |= rows.len() >= self.asked;
+                let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
+                self.look |= rows.len() >= self.asked || bytes >= LARGE_READ;
                 self.send_all(rows)?;
                 self.advance().await
             }
@@ -310,17 +307,11 @@ impl<'a> Pump<'a> {
         });
         self.recorder.record_all(at, picked).map_err(EngineError::History)?;
         counter!("relay_rows_read_total").increment(rows.len() as u64);
-        let (count, mut bytes) = (rows.len(), 0);
         for (place, row) in rows {
-            bytes += row.payload.len();
             if let Err(code) = self.send(place, row, at) {
                 self.fail(Some(code));
                 break;
             }
-        }
-        if let Some(mean) = bytes.checked_div(count) {
-            // Large rows are believed at once, small ones bit by bit.
-            self.row_bytes = mean.max(self.row_bytes / 2).max(1);
         }
         Ok(())
     }

@@ -12,7 +12,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossover_proto::JobId;
 use metrics::counter;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -23,13 +22,11 @@ use super::session::Session;
 use super::topics::existing;
 use crate::EngineError;
 use crate::kafka::Kafka;
-use crate::store::sweep::{StuckJob, redispatch, stuck};
+use crate::store::sweep::{Position, StuckJob, redispatch, stuck};
 use crate::store::{Attempt, outbox};
 
 /// Jobs looked at, and rows removed, by one statement: milliseconds each.
 const PAGE: u32 = 5_000;
-/// Pages of rows removed at one time, so that the sweeper gets its turn.
-const REMOVED_PAGES_MAX: u32 = 40;
 /// The sweeper looks no more often than this.
 const INTERVAL_MIN: Duration = Duration::from_millis(250);
 /// A broker that is there answers in milliseconds.
@@ -74,12 +71,12 @@ impl Chores {
     }
 
     async fn sweep(&mut self, groups: &mut Arc<Groups>) -> Result<(), EngineError> {
-        let mut after = JobId(0);
+        let mut after = Position::default();
         loop {
             let waited = self.redispatch_after;
             let page = self
                 .session
-                .run(async |connection| stuck(connection, after, waited, PAGE).await);
+                .run(async |connection| stuck(connection, &after, waited, PAGE).await);
             let (jobs, last) = page.await?;
             if !jobs.is_empty() {
                 self.dispatch_lost(groups, jobs).await?;
@@ -124,18 +121,18 @@ impl Chores {
     }
 
     async fn remove(&mut self) -> Result<(), EngineError> {
-        for _ in 0..REMOVED_PAGES_MAX {
-            let age = self.retention;
-            let removed = self
+        let (age, mut after) = (self.retention, 0);
+        loop {
+            let page = self
                 .session
-                .run(async |connection| outbox::remove_sent(connection, age, PAGE).await);
-            let removed = removed.await?;
+                .run(async |connection| outbox::remove_sent(connection, age, after, PAGE).await);
+            let (removed, next) = page.await?;
             counter!("relay_rows_removed_total").increment(removed);
-            if removed < u64::from(PAGE) {
-                break;
+            match next {
+                Some(next) => after = next,
+                None => return Ok(()),
             }
         }
-        Ok(())
     }
 }
 
@@ -252,7 +249,7 @@ fn reaches_of(
 
 #[cfg(test)]
 mod tests {
-    use crossover_proto::InstanceId;
+    use crossover_proto::{InstanceId, JobId};
 
     use super::*;
 
