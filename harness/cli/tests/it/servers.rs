@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossover_engine::store::{DatabaseUrl, Store, migrate};
+use crossover_testbed::kafka::BrokerCount;
 use crossover_testbed::owned::OwnedDirectory;
-use crossover_testbed::{ConnectionUrl, LocalPostgres, PostgresOptions, ProcessSpec, Signal, Supervisor};
+use crossover_testbed::{
+    ConnectionUrl, KafkaOptions, LocalKafka, LocalPostgres, PostgresOptions, ProcessSpec, Signal, Supervisor,
+};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::sync::OnceCell;
@@ -29,6 +32,8 @@ pub struct Servers {
     pub supervisor: Supervisor,
     pub postgres: LocalPostgres,
     directory: PathBuf,
+    run: String,
+    kafka: OnceCell<LocalKafka>,
 }
 
 /// The servers, started by the first call.
@@ -62,12 +67,34 @@ impl Servers {
             supervisor,
             postgres,
             directory,
+            run,
+            kafka: OnceCell::new(),
         };
         servers.run_sql(&format!("CREATE DATABASE {TEMPLATE}")).await;
         migrate(&engine_url(&servers.postgres.url().with_database(TEMPLATE)))
             .await
             .unwrap();
         servers
+    }
+
+    /// The broker of all tests that break nothing of it, started by the first one; each has a topic prefix of its own.
+    pub async fn kafka(&self) -> &LocalKafka {
+        self.kafka.get_or_init(|| self.own_kafka("kafka")).await
+    }
+
+    /// A broker that one test may halt.
+    pub async fn own_kafka(&self, name: &str) -> LocalKafka {
+        let quick = [
+            ("broker.session.timeout.ms", "2000"),
+            ("broker.heartbeat.interval.ms", "500"),
+        ];
+        let settings = quick.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let options = KafkaOptions {
+            name: name.to_owned(),
+            settings: settings.into(),
+            ..KafkaOptions::new(&self.run, BrokerCount::One).unwrap()
+        };
+        LocalKafka::start(&self.supervisor, &options).await.unwrap()
     }
 
     /// A database with the engine's schema that nobody else uses.
@@ -89,8 +116,13 @@ impl Servers {
         self.directory.join(name)
     }
 
-    /// Starts a process of the engine and waits until it listens; answers its address.
-    pub async fn start_engine(&self, name: &str, args: &[&str], database: Option<&ConnectionUrl>) -> String {
+    /// Starts a process of the engine; does not wait for it. Answers its ready file and its log.
+    pub async fn spawn_engine(
+        &self,
+        name: &str,
+        args: &[&str],
+        database: Option<&ConnectionUrl>,
+    ) -> (PathBuf, PathBuf) {
         let (ready, log) = (self.file(&format!("{name}.ready")), self.file(&format!("{name}.log")));
         let spec = ProcessSpec::new(name, CROSSOVER, &log)
             .args(["engine"].iter().chain(args).copied())
@@ -101,6 +133,12 @@ impl Servers {
             None => spec,
         };
         self.supervisor.spawn(spec).await.unwrap();
+        (ready, log)
+    }
+
+    /// Starts a process of the engine and waits until it listens; answers its address.
+    pub async fn start_engine(&self, name: &str, args: &[&str], database: Option<&ConnectionUrl>) -> String {
+        let (ready, log) = self.spawn_engine(name, args, database).await;
         let said = || std::fs::read_to_string(&log).unwrap_or_default();
         let begun = Instant::now();
         loop {
