@@ -12,14 +12,18 @@
 //! - [`latency`]: one latency distribution, with the samples that never finished;
 //! - [`measure`]: ledger → latencies, throughput, load figures and time series;
 //! - [`checks`]: ledger → verdicts, one file per checker, with the story of what failed;
-//! - [`samples`]: what the samplers saw, added up: waits, connections, CPU and memory;
+//! - [`samples`]: what the samplers saw, added up: waits, connections, CPU and memory, outbox and lag;
 //! - [`claims`]: finished runs → what they say of the seed's claims;
-//! - [`recovery`]: how long after a fault the latency and the backlog were back to normal;
+//! - [`recovery`]: how long after a fault the latency and the backlog were back to normal; [`availability`]: what could
+//!   still be handed in while it lasted;
+//! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
+pub mod availability;
 pub mod checks;
 pub mod claims;
+pub mod compare;
 pub mod latency;
 pub mod ledger;
 pub mod load;

@@ -102,7 +102,7 @@ mod tests {
             injected_s,
             healed_s: Some(injected_s + 1.0),
             took_effect: true,
-            recovery_s: None,
+            ..FaultInfo::default()
         }
     }
 

@@ -221,6 +221,9 @@ fn planned(fault: &Fault) -> FaultInfo {
         healed_s: None,
         took_effect: false,
         recovery_s: None,
+        // Counted by the report, from the history.
+        starts_intended: 0,
+        starts_accepted: 0,
     }
 }
 

@@ -7,6 +7,7 @@
 use super::{Check, fail, pass, unknown};
 use crate::ledger::Ledger;
 use crate::measure::Measures;
+use crate::result::{Hop, LatencySet};
 use crate::text::{counted, grouped};
 
 const NAME: &str = "clock";
@@ -16,7 +17,7 @@ pub(super) fn check(ledger: &Ledger<'_>, measures: &Measures) -> Check {
         measures
             .phases
             .iter()
-            .flat_map(|phase| phase.latency_ms.hops.iter().map(move |hop| (phase, hop)))
+            .flat_map(|phase| all_hops(&phase.latency_ms).map(move |hop| (phase, hop)))
     };
     let measured: u64 = hops().map(|(_, hop)| hop.latency_ms.count).sum();
     let negative: u64 = hops().map(|(_, hop)| hop.negative).sum();
@@ -30,6 +31,10 @@ pub(super) fn check(ledger: &Ledger<'_>, measures: &Measures) -> Check {
     let bad = hops().filter(|(_, hop)| hop.negative > 0);
     let story = bad.map(|(phase, hop)| format!("phase {}: {} × {}", phase.name, grouped(hop.negative), hop.name));
     fail(NAME, detail, story.collect())
+}
+
+fn all_hops(latency: &LatencySet) -> impl Iterator<Item = &Hop> {
+    latency.hops.iter().chain(&latency.beside)
 }
 
 #[cfg(test)]

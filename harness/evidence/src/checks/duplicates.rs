@@ -2,11 +2,11 @@
 //!
 //! At-least-once delivery allows them: a worker that dies between its success and the answer leaves a job that must be
 //! done again. So they are counted and pass, unless nothing in the run explains them: no lease ran out, no job was
-//! given back, and every success got its answer.
+//! given back, every success got its answer, and none of these jobs had a second record.
 
 use crossover_proto::history::Outcome;
 
-use super::{Check, Example, Examples, fail, pass};
+use super::{Check, Example, Examples, duplicate_records, fail, pass};
 use crate::ledger::{Act, Ledger};
 use crate::text::counted;
 
@@ -31,22 +31,34 @@ pub(super) fn check(ledger: &Ledger<'_>) -> Check {
     let expiries = ledger.replay().lease_expiries;
     let releases = ledger.replay().releases;
     let unanswered = unanswered(ledger);
+    let sent_again = sent_again(ledger);
     let jobs = counted(found.count(), "job");
-    if expiries + releases + unanswered == 0 {
-        let why = "though no lease ran out, no job was given back and every report was answered";
+    if expiries + releases + unanswered + sent_again == 0 {
+        let why = "though no lease ran out, no job was given back, every report was answered and none was sent twice";
         let detail = format!("{jobs} handled to success more than once, {why}");
         return fail(NAME, detail, found.stories(ledger));
     }
-    let causes = format!(
+    let mut causes = format!(
         "{}, {} and {}",
         counted(expiries, "expired lease"),
         counted(releases, "release"),
         counted(unanswered, "unanswered report")
     );
+    if sent_again > 0 {
+        causes = format!("{}, {causes}", counted(sent_again, "job with a second record"));
+    }
     pass(
         NAME,
         format!("{jobs} handled to success more than once; {causes} explain it"),
     )
+}
+
+/// Of the jobs with more than one success, those that the broker had, or may have had, more than one record of.
+fn sent_again(ledger: &Ledger<'_>) -> u64 {
+    let records = duplicate_records::find(ledger);
+    let twice = |job: &usize| ledger.times(*job).successes > 1;
+    let sent_again = |job: &usize| records.sent_again(ledger.jobs()[*job].id.0);
+    (0..ledger.jobs().len()).filter(twice).filter(sent_again).count() as u64
 }
 
 /// Ends of handlers whose report got no answer: `Unknown`, or none because the worker died.
@@ -90,6 +102,25 @@ mod tests {
             "{}",
             check.detail
         );
+    }
+
+    #[test]
+    fn a_second_record_of_the_job_explains_a_duplicate_and_one_of_another_job_does_not() {
+        let mut scene = Scene::event_driven(&[2]);
+        scene.start();
+        scene.relay();
+        scene.redispatch(1);
+        scene.drain();
+        scene.repeat_execution();
+        assert_eq!(
+            check(&scene.ledger()).verdict,
+            Verdict::Fail,
+            "job 2 has two records, job 1 was repeated"
+        );
+        scene.redispatch_anew(0);
+        let check = check(&scene.ledger());
+        assert_eq!(check.verdict, Verdict::Pass, "{check:?}");
+        assert!(check.detail.contains("1 job with a second record"), "{}", check.detail);
     }
 
     #[test]

@@ -6,18 +6,22 @@
 mod audit;
 mod clock;
 mod double_effect;
+mod duplicate_records;
 mod duplicates;
 mod fifo;
 mod history;
 mod lost;
+mod offsets;
 mod order;
+mod outbox;
+mod records;
 mod stale;
 mod unknowns;
 
 #[cfg(test)]
 mod tests;
 
-use crate::ledger::{Ledger, Start};
+use crate::ledger::{Ledger, Mode, Start};
 use crate::measure::Measures;
 use crate::result::{Check, LedgerInfo, Verdict};
 use crate::snapshot::JobState;
@@ -37,27 +41,37 @@ pub struct Rules {
 /// All verdicts, and the counts that go with them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
-    /// What became of every job. `duplicate_records` is 0: only a reader of the topic can tell.
+    /// What became of every job.
     pub info: LedgerInfo,
     /// In a fixed order, the gravest first.
     pub checks: Vec<Check>,
 }
 
-/// Runs every checker. `measures` must be those of the same ledger.
+/// Runs every checker of the mode. `measures` must be those of the same ledger.
 #[must_use]
 pub fn judge(ledger: &Ledger<'_>, measures: &Measures, rules: Rules) -> Judgement {
-    let checks = vec![
+    let mut checks = vec![
         lost::check(ledger, rules.drained),
         double_effect::check(ledger),
         audit::check(ledger),
         unknowns::check(ledger),
+    ];
+    if ledger.evidence().mode == Mode::EventDriven {
+        checks.extend([
+            outbox::check(ledger, rules.drained),
+            offsets::check(ledger, rules.drained),
+            records::check(ledger, rules.drained),
+            duplicate_records::check(ledger),
+        ]);
+    }
+    checks.extend([
         order::check(ledger, rules.order_enforced),
         stale::check(ledger),
         duplicates::check(ledger),
         fifo::check(ledger),
         history::check(ledger),
         clock::check(ledger, measures),
-    ];
+    ]);
     Judgement {
         info: info(ledger),
         checks,
@@ -76,6 +90,7 @@ fn info(ledger: &Ledger<'_>) -> LedgerInfo {
         let is_in = |state: JobState| states.contains(&state);
         ledger.jobs().iter().filter(|job| job.state.is_some_and(is_in)).count() as u64
     };
+    let sent_again = duplicate_records::find(ledger);
     LedgerInfo {
         instances_accepted: started(Start::Accepted),
         accepted: ledger.jobs().iter().filter(|job| job.state.is_some()).count() as u64,
@@ -85,7 +100,8 @@ fn info(ledger: &Ledger<'_>) -> LedgerInfo {
         unfinished: in_state(&[JobState::Scheduled, JobState::Queued, JobState::Running]),
         lost: Some(lost::find(ledger).lost()),
         unknown: started(Start::Unknown),
-        duplicate_records: 0,
+        duplicate_records: sent_again.duplicates(),
+        redispatches: sent_again.redispatches.count(),
         duplicate_executions: duplicates::find(ledger).count(),
         double_effects: Some(double_effect::find(ledger).count()),
         order_violations: order::find(ledger).violations.count(),
@@ -123,6 +139,14 @@ impl Examples {
         self.count += count;
         if self.kept.len() < STORIES_MAX && !self.kept.contains(&example) {
             self.kept.push(example);
+        }
+    }
+
+    /// About a job, if the ledger knows it: one that nobody knows has no story.
+    fn add_job(&mut self, count: u64, job: Option<usize>) {
+        match job {
+            Some(job) => self.add_many(count, Example::Job(job)),
+            None => self.count += count,
         }
     }
 

@@ -24,6 +24,9 @@ enum Step {
     Release(usize),
     ReportUnanswered(usize),
     Cancel(usize),
+    Relay,
+    RelayDies,
+    Redispatch(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -43,6 +46,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Release),
         1 => any::<usize>().prop_map(Step::ReportUnanswered),
         1 => any::<usize>().prop_map(Step::Cancel),
+        2 => Just(Step::Relay),
+        1 => Just(Step::RelayDies),
+        1 => any::<usize>().prop_map(Step::Redispatch),
     ]
 }
 
@@ -54,6 +60,9 @@ impl Step {
             Self::StartUnknown => scene.start_settled_by_repeat(),
             Self::Claim(worker) => drop(scene.claim_next(worker)),
             Self::Promote => scene.promote(),
+            Self::Relay => scene.relay(),
+            Self::RelayDies => scene.relay_dies(),
+            Self::Redispatch(n) if !scene.snapshot.jobs.is_empty() => scene.redispatch(n % scene.snapshot.jobs.len()),
             Self::Expire(n) if !scene.snapshot.jobs.is_empty() => scene.expire(n % scene.snapshot.jobs.len()),
             Self::Cancel(n) if !scene.snapshot.instances.is_empty() => {
                 scene.cancel(scene.snapshot.instances[n % scene.snapshot.instances.len()].id);
@@ -67,11 +76,15 @@ impl Step {
     }
 }
 
-/// A run with all kinds of trouble, drained.
+/// A run with all kinds of trouble, drained, in either mode.
 fn run() -> impl Strategy<Value = Scene> {
     let widths = proptest::collection::vec(1u32..4, 1..4);
-    (widths, proptest::collection::vec(step(), 1..300)).prop_map(|(widths, steps)| {
-        let mut scene = Scene::new(&widths);
+    (widths, proptest::collection::vec(step(), 1..300), any::<bool>()).prop_map(|(widths, steps, event_driven)| {
+        let mut scene = if event_driven {
+            Scene::event_driven(&widths)
+        } else {
+            Scene::new(&widths)
+        };
         scene.start();
         steps.into_iter().for_each(|step| step.apply(&mut scene));
         // At least one instance completes untroubled.
@@ -170,7 +183,7 @@ proptest! {
     #[test]
     fn a_planted_reorder_is_found(left in 0usize..16, right in 0usize..16) {
         prop_assume!(left != right);
-        let mut scene = Scene::new(&[16]);
+        let mut scene = Scene::event_driven(&[16]);
         scene.start();
         scene.drain();
         prop_assert_eq!(verdict(&scene.judge(true), "order"), Verdict::Pass);

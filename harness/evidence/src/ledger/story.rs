@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crossover_proto::clock::MonotonicNs;
 
-use super::{Act, Ledger, Start};
-use crate::snapshot::AuditRow;
+use super::{Act, Ledger, Mode, Start};
+use crate::snapshot::{AuditRow, OutboxRow};
 
 /// Most lines of one story: a job that was retried a thousand times is told by its beginning.
 const LINES_MAX: usize = 40;
@@ -37,13 +37,15 @@ impl Ledger<'_> {
                 .history
                 .get(usize::from(moment.process))
                 .map_or("", |file| &file.process);
-            let act = act(moment.act);
+            let act = act(moment.act, self.evidence().mode);
             lines.push(format!(
                 "  {}  {act}, attempt {}, by {process}",
                 self.clock(moment.at),
                 moment.attempt
             ));
         }
+        let dispatches = self.evidence().snapshot.outbox.iter().filter(|row| row.job == facts.id);
+        lines.extend(dispatches.map(outbox_line));
         lines.extend(self.audit_lines(|row| row.job == Some(facts.id)));
         lines.truncate(LINES_MAX);
         lines
@@ -108,8 +110,18 @@ impl Ledger<'_> {
     }
 }
 
-fn act(act: Act) -> String {
+fn outbox_line(row: &OutboxRow) -> String {
+    let whereabouts = match (row.sent, row.record) {
+        (false, _) => "still to be sent".to_owned(),
+        (true, None) => "refused by the broker for good".to_owned(),
+        (true, Some((partition, offset))) => format!("sent to partition {partition}, offset {offset}"),
+    };
+    format!("  outbox: row {}, attempt {}, {whereabouts}", row.id, row.attempt)
+}
+
+fn act(act: Act, mode: Mode) -> String {
     match act {
+        Act::Claimed if mode == Mode::EventDriven => "begun".to_owned(),
         Act::Picked => "picked up by the relay".to_owned(),
         Act::Acked => "acknowledged by the broker".to_owned(),
         Act::Claimed => "claimed".to_owned(),

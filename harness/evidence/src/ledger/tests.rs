@@ -165,3 +165,26 @@ fn the_story_of_a_job_is_told_by_time_and_by_the_log() {
       audit: JobCompleted, attempt 2
     ");
 }
+
+#[test]
+fn the_story_of_an_event_driven_job_names_relay_and_broker() {
+    let mut scene = Scene::event_driven(&[1]);
+    scene.start();
+    scene.drain();
+    let story = scene.ledger().job_story(0);
+    insta::assert_snapshot!(story.join("\n"), @r"
+    job 1 of instance 00000000-0000-0000-0000-000000000001: step 0, place 0, attempt 1, Completed
+      +0.005200 s  created
+      +0.005500 s  picked up by the relay, attempt 1, by relay-1
+      +0.005600 s  acknowledged by the broker, attempt 1, by relay-1
+      +0.005700 s  received, attempt 1, by worker-1
+      +0.005900 s  begun, attempt 1, by replica-1
+      +0.006000 s  handler started, attempt 1, by worker-1
+      +0.006100 s  handler ended: Done, attempt 1, by worker-1
+      +0.006200 s  report answered: Done, attempt 1, by worker-1
+      outbox: row 1, attempt 1, sent to partition 1, offset 0
+      audit: JobQueued, attempt 1
+      audit: JobClaimed, attempt 1
+      audit: JobCompleted, attempt 1
+    ");
+}

@@ -58,6 +58,8 @@ pub enum Arrivals {
     Burst,
     /// As the rows of `file` say.
     Trace,
+    /// None: the system at rest, for `duration`.
+    Idle,
     /// `count` inserted before the load and the workers start: a backlog, not an open-loop load.
     Prefill,
 }
@@ -72,6 +74,7 @@ impl Arrivals {
             Self::Ramp => "ramp",
             Self::Burst => "burst",
             Self::Trace => "trace",
+            Self::Idle => "idle",
             Self::Prefill => "prefill",
         }
     }
@@ -82,6 +85,7 @@ impl Arrivals {
             Self::Ramp => &["rate_per_s", "to_rate_per_s", "duration"],
             Self::Burst => &["count", "duration"],
             Self::Trace => &["file"],
+            Self::Idle => &["duration"],
             Self::Prefill => &["count"],
         }
     }
@@ -248,6 +252,10 @@ mod tests {
             name = "ours"
             arrivals = "trace"
             file = "ours.csv"
+            [[load]]
+            name = "rest"
+            arrivals = "idle"
+            duration = "12s"
         "#;
         let file: File = toml::from_str(document).unwrap();
         validate_phases(&file.load).unwrap();
@@ -296,6 +304,10 @@ mod tests {
             (
                 "arrivals = 'ramp'\nrate_per_s = 0\nto_rate_per_s = 0\nduration = '1s'",
                 "load[0].to_rate_per_s: found 0 at both ends",
+            ),
+            (
+                "arrivals = 'idle'\nduration = '1s'\nrate_per_s = 1",
+                "load[0].rate_per_s: does not belong to arrivals = \"idle\"; allowed are name, arrivals, duration, warmup",
             ),
             ("arrivals = 'sometimes'", "unknown variant `sometimes`"),
             ("arrivals = 'constant'\ncolour = 1", "unknown field `colour`"),

@@ -2,11 +2,25 @@
 //!
 //! The hops of one job add up to its dispatch and service: each begins where the one before it ends, at the *first*
 //! time that the job reached the point, whichever attempt that was. "Accepted" is the moment before the commit that
-//! created the first step, "claimed" the reply to the claim's commit (its statement may be under way before the job
-//! that it finds is created, so the moment before it can lie before its cause). So no hop can be negative on one clock.
+//! created the first step, "claimed" and "begun" the reply to the commit of the claim or of the begin (its statement may
+//! be under way before the job that it finds is created, so the moment before it can lie before its cause). So no hop
+//! can be negative on one clock. A hop that did not happen has no sample; censoring is a matter of dispatch and
+//! completion alone.
 //!
-//! In event-driven mode a job is received before it is claimed (the batched `start` call). A hop that did not happen
-//! has no sample; censoring is a matter of dispatch and completion alone.
+//! In event-driven mode the way goes over relay and broker:
+//!
+//! ```text
+//! intended → sent → accepted → picked ─────────────▶ received → begun → started → finished → reported
+//!                                └──▶ acknowledged          (beside: in no one's way)
+//! ```
+//! - The relay may pick a row up before the replica has the *reply* to the commit that wrote it; counted from before the
+//!   commit, cause and effect stay in order.
+//! - The broker serves consumers as soon as it has a record, and its acknowledgement travels to the relay at the same
+//!   time: which of the two is recorded first is chance. A hop "acknowledged → received" would be negative half of the
+//!   time and say nothing, so the way goes from the pick-up (recorded before the send) straight to the receipt; the
+//!   acknowledgement is measured beside it, from the same pick-up.
+//! - A backlog may be in the broker before the load starts: its jobs are picked up at the start of the load at the
+//!   earliest, as they are intended then.
 
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::history::Outcome;
@@ -16,8 +30,7 @@ use crate::latency::Latency;
 use crate::ledger::{Act, JobTimes, Ledger, Mode, Moment, Start};
 use crate::result::{Hop, LatencySet};
 
-const HOPS: usize = 7;
-const POLLING_HOPS: [&str; HOPS] = [
+const POLLING_HOPS: [&str; 7] = [
     "intended → sent",
     "sent → accepted",
     "accepted → claimed",
@@ -26,15 +39,25 @@ const POLLING_HOPS: [&str; HOPS] = [
     "started → finished",
     "finished → reported",
 ];
-const EVENT_DRIVEN_HOPS: [&str; HOPS] = [
+const EVENT_DRIVEN_HOPS: [&str; 8] = [
     "intended → sent",
     "sent → accepted",
-    "accepted → received",
-    "received → claimed",
-    "claimed → started",
+    "accepted → picked",
+    "picked → received",
+    "received → begun",
+    "begun → started",
     "started → finished",
     "finished → reported",
 ];
+const ACKNOWLEDGED: &str = "picked → acknowledged";
+
+/// Names of a mode's hops. The first two are the instance's, the last two of each attempt, those between of each job.
+fn names(mode: Mode) -> &'static [&'static str] {
+    match mode {
+        Mode::Polling => &POLLING_HOPS,
+        Mode::EventDriven => &EVENT_DRIVEN_HOPS,
+    }
+}
 
 /// The distributions of one phase.
 #[derive(Debug, Clone)]
@@ -43,7 +66,8 @@ pub(super) struct PhaseLatencies {
     dispatch: Latency,
     dispatch_from_send: Latency,
     completion: Latency,
-    hops: [HopLatency; HOPS],
+    hops: Vec<HopLatency>,
+    acknowledged: HopLatency,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -56,6 +80,19 @@ impl HopLatency {
     fn record(&mut self, from: MonotonicNs, to: MonotonicNs) {
         self.negative += u64::from(to < from);
         self.latency.record(to.saturating_since(from));
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.latency.merge(&other.latency);
+        self.negative += other.negative;
+    }
+
+    fn to_hop(&self, name: &str) -> Hop {
+        Hop {
+            name: name.to_owned(),
+            latency_ms: self.latency.percentiles(),
+            negative: self.negative,
+        }
     }
 
     fn record_if_both(&mut self, from: Option<MonotonicNs>, to: Option<MonotonicNs>) {
@@ -72,7 +109,8 @@ impl PhaseLatencies {
             dispatch: Latency::new(),
             dispatch_from_send: Latency::new(),
             completion: Latency::new(),
-            hops: Default::default(),
+            hops: vec![HopLatency::default(); names(mode).len()],
+            acknowledged: HopLatency::default(),
         }
     }
 
@@ -81,26 +119,26 @@ impl PhaseLatencies {
         self.dispatch_from_send.merge(&other.dispatch_from_send);
         self.completion.merge(&other.completion);
         for (hop, other) in self.hops.iter_mut().zip(&other.hops) {
-            hop.latency.merge(&other.latency);
-            hop.negative += other.negative;
+            hop.merge(other);
         }
+        self.acknowledged.merge(&other.acknowledged);
     }
 
     pub(super) fn to_set(&self) -> LatencySet {
-        let names = match self.mode {
-            Mode::Polling => POLLING_HOPS,
-            Mode::EventDriven => EVENT_DRIVEN_HOPS,
-        };
-        let hop = |(name, hop): (&str, &HopLatency)| Hop {
-            name: name.to_owned(),
-            latency_ms: hop.latency.percentiles(),
-            negative: hop.negative,
+        let beside = match self.mode {
+            Mode::Polling => Vec::new(),
+            Mode::EventDriven => vec![self.acknowledged.to_hop(ACKNOWLEDGED)],
         };
         LatencySet {
             dispatch: self.dispatch.percentiles(),
             dispatch_from_send: self.dispatch_from_send.percentiles(),
             completion: self.completion.percentiles(),
-            hops: names.into_iter().zip(&self.hops).map(hop).collect(),
+            hops: names(self.mode)
+                .iter()
+                .zip(&self.hops)
+                .map(|(name, hop)| hop.to_hop(name))
+                .collect(),
+            beside,
         }
     }
 
@@ -173,35 +211,50 @@ fn record_dispatch(phase: &mut PhaseLatencies, ledger: &Ledger<'_>, job: usize, 
 }
 
 fn record_hops(phase: &mut PhaseLatencies, ledger: &Ledger<'_>, job: usize, times: &JobTimes) {
+    let way = way(ledger, job, times, phase.mode);
+    if let (Some((ready, delay)), Some(first)) = (waiting::ready(ledger, job), way[0]) {
+        // A due time is computed, to within the length of a transaction: early by that much is no clock trouble.
+        let from = if delay.is_zero() { ready } else { ready.min(first) };
+        phase.hops[2].record(from, first);
+    }
+    for (hop, pair) in phase.hops[3..].iter_mut().zip(way.windows(2)) {
+        hop.record_if_both(pair[0], pair[1]);
+    }
+    if phase.mode == Mode::EventDriven {
+        phase.acknowledged.record_if_both(times.picked, times.acked);
+    }
+    let of_attempts = phase.hops.len() - 2;
+    let moments = ledger.moments(job);
+    for (index, moment) in moments.iter().enumerate() {
+        match moment.act {
+            Act::Finished(_) => {
+                let start = counterpart(moments, index, is_finish, is_start);
+                phase.hops[of_attempts].record_if_both(start, Some(moment.at));
+            }
+            Act::Reported(outcome) if outcome != Outcome::Unknown => {
+                let finish = counterpart(moments, index, is_answer, is_finish);
+                phase.hops[of_attempts + 1].record_if_both(finish, Some(moment.at));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The points of a job's way from the engine to the handler; the shorter way ends with a point that is never reached.
+fn way(ledger: &Ledger<'_>, job: usize, times: &JobTimes, mode: Mode) -> [Option<MonotonicNs>; 4] {
     let JobTimes {
         claimed,
         received,
         started,
         ..
     } = *times;
-    let (second, third) = match phase.mode {
-        Mode::Polling => (claimed, received),
-        Mode::EventDriven => (received, claimed),
-    };
-    if let (Some((ready, delay)), Some(second)) = (waiting::ready(ledger, job), second) {
-        // A due time is computed, to within the length of a transaction: early by that much is no clock trouble.
-        let from = if delay.is_zero() { ready } else { ready.min(second) };
-        phase.hops[2].record(from, second);
-    }
-    phase.hops[3].record_if_both(second, third);
-    phase.hops[4].record_if_both(third, started);
-    let moments = ledger.moments(job);
-    for (index, moment) in moments.iter().enumerate() {
-        match moment.act {
-            Act::Finished(_) => {
-                let start = counterpart(moments, index, is_finish, is_start);
-                phase.hops[5].record_if_both(start, Some(moment.at));
-            }
-            Act::Reported(outcome) if outcome != Outcome::Unknown => {
-                let finish = counterpart(moments, index, is_answer, is_finish);
-                phase.hops[6].record_if_both(finish, Some(moment.at));
-            }
-            _ => {}
+    match mode {
+        Mode::Polling => [claimed, received, started, None],
+        Mode::EventDriven => {
+            let prefilled = ledger.instance_of(job).prefilled;
+            let origin = ledger.evidence().origin;
+            let picked = times.picked.map(|at| if prefilled { at.max(origin) } else { at });
+            [picked, received, claimed, started]
         }
     }
 }

@@ -61,12 +61,14 @@ pub(super) fn by_phase(ledger: &Ledger<'_>) -> Vec<Completed> {
     plan.phases.iter().zip(&drains).map(of_phase).collect()
 }
 
-/// All timed phases but the warm-up; for a plan of prefills alone, the prefills. The capacity is the first prefill's.
+/// All timed phases but the warm-up and those at rest; for a plan of prefills alone, the prefills. The capacity is the
+/// first prefill's.
 pub(super) fn whole(ledger: &Ledger<'_>, by_phase: &[Completed]) -> Throughput {
     let phases = || ledger.evidence().plan.phases.iter().zip(by_phase);
     let is_timed = |phase: &PlannedPhase| phase.kind != Arrivals::Prefill;
     let has_timed = phases().any(|(phase, _)| is_timed(phase));
-    let counted = phases().filter(|(phase, _)| !phase.warmup && is_timed(phase) == has_timed);
+    let loaded = phases().filter(|(phase, _)| !phase.warmup && phase.kind != Arrivals::Idle);
+    let counted = loaded.filter(|(phase, _)| is_timed(phase) == has_timed);
     let sum = |total: Completed, (_, one): (&PlannedPhase, &Completed)| Completed {
         count: total.count + one.count,
         seconds: total.seconds + one.seconds,

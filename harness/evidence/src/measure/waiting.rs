@@ -62,7 +62,7 @@ fn created_or_before(ledger: &Ledger<'_>, job: usize) -> Option<MonotonicNs> {
     })
 }
 
-/// When a job could first be claimed: before the commit that created it, plus its delay; for a prefilled one not
+/// When a job could first be claimed or picked up: before the commit that created it, plus its delay; for a prefilled one not
 /// before the start of the load. `None` if no engine lived to record the commit.
 pub(super) fn ready(ledger: &Ledger<'_>, job: usize) -> Option<(MonotonicNs, Duration)> {
     let facts = &ledger.jobs()[job];
@@ -84,6 +84,7 @@ pub(super) fn phase(ledger: &Ledger<'_>, job: usize, times: &JobTimes) -> usize 
         return usize::from(instance.phase);
     }
     let begin = created_or_before(ledger, job)
+        .or(times.picked)
         .or(times.claimed)
         .or(times.received)
         .or(times.started);

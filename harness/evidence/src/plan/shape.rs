@@ -41,6 +41,7 @@ impl<'a> Shape<'a> {
             Arrivals::Poisson => (rate * duration.as_secs_f64()) as u64,
             Arrivals::Burst | Arrivals::Prefill => phase.count.unwrap_or_default(),
             Arrivals::Trace => rows.len() as u64,
+            Arrivals::Idle => 0,
         };
         Ok(Self {
             phase,
@@ -58,6 +59,7 @@ impl<'a> Shape<'a> {
             Arrivals::Poisson => arrivals::poisson(rate, self.duration, &mut draw.gaps()),
             Arrivals::Burst | Arrivals::Prefill => vec![0; usize::try_from(self.expected_count).unwrap_or(0)],
             Arrivals::Trace => self.rows.iter().map(|row| row.offset_us).collect(),
+            Arrivals::Idle => Vec::new(),
         };
         let start_us = u64::try_from(start.as_micros()).unwrap_or(u64::MAX);
         let mut drawn = draw.arrivals(start_us, &offsets);
@@ -146,6 +148,7 @@ pub(super) fn describe(phase: &Phase) -> String {
         Arrivals::Ramp => format!("ramp {rate} to {}", text::rate(phase.to_rate_per_s.unwrap_or_default())),
         Arrivals::Burst => format!("burst of {count}"),
         Arrivals::Prefill => format!("prefill of {count}"),
+        Arrivals::Idle => "idle".to_owned(),
         Arrivals::Trace => {
             let file = phase.file.as_deref().map(|file| file.display().to_string());
             format!("trace {}", file.unwrap_or_default())

@@ -4,6 +4,7 @@ use crossover_proto::history::{Event, Outcome};
 use crossover_proto::{InstanceId, JobId};
 
 use super::{Execution, REPLICA, Scene, Stage};
+use crate::ledger::Mode;
 use crate::snapshot::{AuditEvent, AuditRow, InstanceRow, InstanceState, JobRow, JobState};
 
 const ATTEMPTS_MAX: u16 = 5;
@@ -25,8 +26,14 @@ impl Scene {
         Some(job)
     }
 
+    /// Polling: claims it. Event-driven: the worker receives its record, and begins it.
     pub(crate) fn claim(&mut self, job: usize, worker: usize) {
         let attempt = self.snapshot.jobs[job].attempt;
+        let is_polling = self.mode == Mode::Polling;
+        if !is_polling {
+            self.relay();
+            self.record(worker + 2, Event::Received(self.key(job, attempt)));
+        }
         self.move_job(job, JobState::Running, attempt, AuditEvent::JobClaimed, attempt);
         let before = self.tick();
         self.record(
@@ -40,7 +47,7 @@ impl Scene {
             job,
             attempt,
             worker: worker + 2,
-            stage: Stage::Claimed,
+            stage: if is_polling { Stage::Claimed } else { Stage::Received },
         });
     }
 
@@ -130,7 +137,7 @@ impl Scene {
             }
             let unfinished = |state| matches!(state, JobState::Scheduled | JobState::Queued | JobState::Running);
             if !self.snapshot.jobs.iter().any(|job| unfinished(job.state)) {
-                return;
+                return self.settle();
             }
         }
     }
@@ -171,6 +178,7 @@ impl Scene {
                 attempt: 1,
                 event: AuditEvent::JobQueued,
             });
+            self.dispatch(self.snapshot.jobs.len() - 1);
         }
         let before = self.tick();
         self.record(REPLICA, Event::Created { instance, step, before });
@@ -286,6 +294,9 @@ impl Scene {
             attempt: audited_attempt,
             event,
         });
+        if state == JobState::Queued {
+            self.dispatch(job);
+        }
     }
 
     fn audit_instance(&mut self, instance: InstanceId, event: AuditEvent) {
@@ -298,7 +309,7 @@ impl Scene {
     }
 
     /// Instances are numbered from 1 by the model, in any order of creation.
-    fn instance_of(&self, job: usize) -> usize {
+    pub(super) fn instance_of(&self, job: usize) -> usize {
         let id = self.snapshot.jobs[job].instance;
         let near = usize::try_from(id.0.as_u128()).unwrap() - 1;
         let is_it = |place: usize| self.snapshot.instances.get(place).is_some_and(|row| row.id == id);

@@ -1,8 +1,10 @@
 //! For tests: a small model of the engine, its workers and its load, which writes history and snapshot as the real ones
 //! do. Stories are told by calls; faults are planted by editing what was written.
 //!
-//! One thing happens at a time, 100 µs apart. History files: the load, one replica, two workers.
+//! One thing happens at a time, 100 µs apart. History files: the load, one replica, two workers, and in event-driven mode
+//! one relay.
 
+mod broker;
 mod engine;
 mod faults;
 mod stories;
@@ -20,12 +22,13 @@ use crate::ledger::{Ledger, Mode, RunEvidence};
 use crate::load::{Arrivals, HandlerSpec, Phase, Workload, WorkloadDefinition};
 use crate::measure::Measures;
 use crate::plan::{Plan, Traces};
-use crate::snapshot::{DefinitionRow, Snapshot};
+use crate::snapshot::{DefinitionRow, Snapshot, Topics};
 
 /// Start of the load.
 pub(crate) const ORIGIN: MonotonicNs = MonotonicNs(5_000_000_000_000);
 pub(crate) const LOAD: usize = 0;
 pub(crate) const REPLICA: usize = 1;
+const RELAY: usize = 4;
 const TICK_NS: u64 = 100_000;
 
 /// A workload of one definition, `flow`, with steps of these widths.
@@ -103,10 +106,14 @@ pub(crate) struct Scene {
     pub(crate) mode: Mode,
     pub(crate) history: Vec<HistoryFile>,
     pub(crate) snapshot: Snapshot,
+    /// What the broker holds; `None` in polling mode, or if nobody read it.
+    pub(crate) topics: Option<Topics>,
     pub(crate) executions: Vec<Execution>,
     now: MonotonicNs,
     sent: u64,
     prefilled: u64,
+    /// Of the relay that leads.
+    epoch: i64,
 }
 
 impl Scene {
@@ -136,10 +143,12 @@ impl Scene {
                 definitions: vec![definition],
                 ..Snapshot::default()
             },
+            topics: None,
             executions: Vec::new(),
             now: ORIGIN,
             sent: 0,
             prefilled: 0,
+            epoch: 1,
         }
     }
 
@@ -148,7 +157,7 @@ impl Scene {
             load_end: None,
             history: &self.history,
             snapshot: &self.snapshot,
-            topics: None,
+            topics: self.topics.as_ref(),
             plan: &self.plan,
             workload: &self.workload,
             mode: self.mode,

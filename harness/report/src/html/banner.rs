@@ -35,7 +35,7 @@ pub fn banner(result: &RunResult) -> Markup {
 pub fn marks(result: &RunResult) -> Markup {
     let ledger = &result.ledger;
     let allowed = [
-        (ledger.duplicate_records, "duplicate records"),
+        (ledger.duplicate_records.unwrap_or(0), "duplicate records"),
         (ledger.duplicate_executions, "duplicate executions"),
         (ledger.stale_completions, "stale completions refused"),
         (ledger.dead_lettered, "dead letters"),

@@ -73,7 +73,7 @@ fn ledger(ledger: &LedgerInfo) -> Vec<(String, String)> {
         ("unfinished", Some(ledger.unfinished)),
         ("lost", ledger.lost),
         ("starts with unknown outcome", Some(ledger.unknown)),
-        ("duplicate records in the topic", Some(ledger.duplicate_records)),
+        ("duplicate records in the topic", ledger.duplicate_records),
         ("duplicate executions", Some(ledger.duplicate_executions)),
         ("double effects", ledger.double_effects),
         ("order violations", Some(ledger.order_violations)),

@@ -4,7 +4,7 @@ use crossover_proto::InstanceId;
 use crossover_proto::definition::JobSpec;
 use crossover_proto::engine as wire;
 
-use super::system::{LONG_LEASE_MS, System, asking, flow, job, poll, start, start_item};
+use super::system::{LONG_LEASE_MS, System, flow, job, start, start_item};
 
 pub async fn a_single_step_completes_its_instance(system: &System) {
     system.register(&flow("one", [vec![job("work")]])).await;

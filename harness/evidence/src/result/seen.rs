@@ -1,0 +1,120 @@
+//! What samplers saw: PostgreSQL's waits, outbox, lag, what each part costs, and the instrument itself.
+
+use serde::{Deserialize, Serialize};
+
+/// PostgreSQL over the run, warm-up excluded.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PostgresInfo {
+    /// By share, largest first.
+    pub waits: Vec<WaitShare>,
+    /// Engine backends waiting for `job` rows ÷ active engine backends; `null` if none was seen active.
+    pub lock_wait_share: Option<f64>,
+    /// Lock waits for other things ÷ active engine backends: advisory, instance rows, relation, extension, other.
+    #[serde(with = "crate::pairs")]
+    pub other_lock_wait_shares: Vec<(String, f64)>,
+    /// Samples that were taken.
+    pub samples: u64,
+    /// Largest number of dead tuples in `job`.
+    pub dead_tuples_max: u64,
+    /// Most connections of the engine at once.
+    pub connections_max: u32,
+}
+
+/// A wait and its share of the active engine backends. `CPU` stands for "active and not waiting".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaitShare {
+    /// `wait_event_type`.
+    #[serde(rename = "type")]
+    pub wait_type: String,
+    /// `wait_event`.
+    pub event: String,
+    /// For row locks: the table.
+    pub relation: Option<String>,
+    /// Tag of the statement, such as `claim`.
+    pub statement: String,
+    /// 0 to 1.
+    pub share: f64,
+}
+
+/// The outbox over the run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct OutboxInfo {
+    /// Most unsent rows.
+    pub backlog_max: u64,
+    /// Unsent rows at the end.
+    pub backlog_end: u64,
+    /// From the end of the load to the first look from which on the outbox stayed empty (s); `null` if it did not.
+    pub drain_s: Option<f64>,
+    /// Longest that a row was seen waiting (ms).
+    #[serde(default)]
+    pub oldest_ms_max: u64,
+}
+
+/// Consumer lag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LagInfo {
+    /// Consumer group.
+    pub group: String,
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Largest that was seen (records).
+    pub max: u64,
+    /// At the end (records): of the topics as they were read, else of the last look.
+    pub end: u64,
+}
+
+/// Cost of one process, or of a server with its children.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProcessCost {
+    /// Such as `replica-1` or `postgres`.
+    pub name: String,
+    /// CPU time over the run (s).
+    pub cpu_s: f64,
+    /// CPU time ÷ wall time, in cores.
+    pub cpu_cores_mean: f64,
+    /// Largest resident memory (MiB).
+    pub memory_mb_max: f64,
+}
+
+/// What the system costs at rest: in phases without arrivals, once the work before them is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdleInfo {
+    /// How long it was looked at (s).
+    pub seconds: f64,
+    /// One per part that was there.
+    pub parts: Vec<IdlePart>,
+}
+
+/// What one part costs at rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdlePart {
+    /// Such as `replica-1` or `postgres`.
+    pub name: String,
+    /// CPU time ÷ time, in cores.
+    pub cpu_cores: f64,
+    /// Largest resident memory (MiB).
+    pub memory_mb: f64,
+    /// Largest size of its files (MiB); `null` for a part without any.
+    pub disk_mb: Option<f64>,
+}
+
+/// The instrument on itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct InstrumentInfo {
+    /// Cost of recording one event (ns), measured on this machine at the start.
+    pub record_ns: Option<f64>,
+    /// Records read.
+    pub records: u64,
+    /// Bytes of torn or damaged tails.
+    pub dropped_bytes: u64,
+    /// Median time of one sampler query (ms).
+    pub sampler_query_ms_p50: Option<f64>,
+    /// Samples per second that were reached.
+    pub sampler_hz: Option<f64>,
+    /// Busy share of the machine's processors, mean over the load.
+    pub host_cpu_share: Option<f64>,
+    /// What was not measured, a sentence each.
+    pub not_measured: Vec<String>,
+}
