@@ -109,8 +109,16 @@ impl Recorder {
     /// # Errors
     /// As [`HistoryWriter::append`].
     pub fn record_all(&self, at: MonotonicNs, events: impl IntoIterator<Item = Event>) -> io::Result<()> {
+        self.record_each(events.into_iter().map(|event| Record { at, event }))
+    }
+
+    /// Records events that each have their moment, in one `write`.
+    ///
+    /// # Errors
+    /// As [`HistoryWriter::append`].
+    pub fn record_each(&self, records: impl IntoIterator<Item = Record>) -> io::Result<()> {
         match &self.0 {
-            Some(writer) => writer.append(events.into_iter().map(|event| Record { at, event })),
+            Some(writer) => writer.append(records),
             None => Ok(()),
         }
     }

@@ -1,0 +1,587 @@
+//! Reads, sends, marks: while batches are on their way, the next one is read, and what was acknowledged is marked.
+//!
+//! One loop, one event at a time; the module above has the picture. A statement under way never holds up anything else: the
+//! reader, the marker and the one that refuses rows each have a [`Desk`].
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crossover_proto::clock::MonotonicNs;
+use crossover_proto::event::{DispatchedJob, RelayStamp};
+use crossover_proto::history::{Event as Happened, Record, Recorder};
+use metrics::{counter, gauge};
+use rdkafka::error::RDKafkaErrorCode;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+
+use super::desk::Desk;
+use super::flight::{Flight, Flying, ids_of};
+use super::lead::Lead;
+use super::routes::Routes;
+use super::send::{BATCH_BYTES_MAX, BATCH_BYTES_MIN, Batching, Delivery, Sender};
+use super::session::Session;
+use super::topics::Maker;
+use super::wake::Listener;
+use crate::EngineError;
+use crate::kafka::Kafka;
+use crate::service::{Stop, stopped};
+use crate::store::outbox::{OutboxRow, Reading, RefusedRow, SentRow, mark_sent, read, refuse};
+
+/// Bytes read and not marked, beyond which no more are read: the window is meant for rows of a kilobyte.
+const WINDOW_BYTES: usize = 64 << 20;
+/// A read that brought this many bytes may have ended before the rows that were asked for: large rows come in parts.
+const LARGE_READ: usize = 1 << 20;
+/// After a failure, what is on its way may settle for this long.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+/// After SIGTERM.
+const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+/// When the lead is lost, acknowledgements may still be noted for this long: each saves a duplicate.
+const LAST_MARK_WITHIN: Duration = Duration::from_millis(500);
+/// First wait after a failure; doubled up to the last while nothing is acknowledged.
+const RETRY: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+/// Deadlines and gauges are looked at this often.
+const CLOCK: Duration = Duration::from_millis(100);
+
+/// Why a leader stopped pumping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The process is to end.
+    Stopped,
+    /// The lock session is lost: back to standby.
+    LockLost,
+    /// Another relay raised the epoch while we hold the lock: the two do not agree on the lock.
+    Superseded,
+}
+
+/// How a leader pumps.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) kafka: Kafka,
+    pub(super) client_id: String,
+    pub(super) batch: usize,
+    pub(super) window: usize,
+    pub(super) interval: Duration,
+    pub(super) linger: Duration,
+    pub(super) fenced: bool,
+}
+
+/// What a leader has while it leads.
+pub(super) struct Tools {
+    pub(super) reader: Session,
+    pub(super) marker: Session,
+    pub(super) refuser: Session,
+    pub(super) maker: Maker,
+    pub(super) listener: Listener,
+    pub(super) recorder: Recorder,
+    pub(super) stop: Stop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Sending,
+    /// Nothing is read until all that was sent is settled, and a new producer is made.
+    Settling(Instant),
+    /// The process is to end.
+    Stopping(Instant),
+}
+
+enum Event {
+    Read(Result<Reading, EngineError>),
+    Marked(Vec<SentRow>, Result<u64, EngineError>),
+    Refused(Vec<RefusedRow>, Result<usize, EngineError>),
+    Delivered(Vec<Delivery>),
+    TopicReady(String),
+    Look,
+    Clock,
+    LockLost,
+    Stop,
+}
+
+/// A leader at work.
+pub(super) struct Pump<'a> {
+    settings: &'a Settings,
+    lead: &'a Lead,
+    recorder: Recorder,
+    stop: Stop,
+    maker: Maker,
+    listener: Listener,
+    reading: Desk<Result<Reading, EngineError>>,
+    marking: Desk<(Vec<SentRow>, Result<u64, EngineError>)>,
+    refusing: Desk<(Vec<RefusedRow>, Result<usize, EngineError>)>,
+    interval: Interval,
+    clock: Interval,
+
+    sender: Sender,
+    routes: Routes,
+    flight: Flight,
+    phase: Phase,
+    /// There may be rows to read.
+    look: bool,
+    /// What the read under way brings is not to be sent.
+    discard: bool,
+    /// Most rows that the read under way may bring.
+    asked: usize,
+    acked: Vec<SentRow>,
+    refused: Vec<RefusedRow>,
+    /// Rows that were refused for their size in a batch with others: each is sent once more as a batch of its own.
+    suspects: HashSet<i64>,
+    /// One of them was good: the batch was too large, not the record.
+    innocent: bool,
+    batch_bytes: u32,
+    failures: u32,
+    not_before: Instant,
+}
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(settings: &'a Settings, lead: &'a Lead, tools: Tools) -> Result<Self, EngineError> {
+        let batching = Batching::Bytes(BATCH_BYTES_MAX);
+        let ticks = |every| {
+            let mut ticks = interval(every);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        };
+        Ok(Self {
+            settings,
+            lead,
+            recorder: tools.recorder,
+            stop: tools.stop,
+            maker: tools.maker,
+            listener: tools.listener,
+            reading: Desk::new(tools.reader),
+            marking: Desk::new(tools.marker),
+            refusing: Desk::new(tools.refuser),
+            interval: ticks(settings.interval),
+            clock: ticks(CLOCK),
+            sender: Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?,
+            routes: Routes::new(settings.kafka.clone()),
+            flight: Flight::default(),
+            phase: Phase::Sending,
+            look: true,
+            discard: false,
+            asked: 0,
+            acked: Vec::new(),
+            refused: Vec::new(),
+            suspects: HashSet::new(),
+            innocent: false,
+            batch_bytes: BATCH_BYTES_MAX,
+            failures: 0,
+            not_before: Instant::now(),
+        })
+    }
+
+    /// Job types that are known before any row of theirs is read.
+    pub(super) fn expect(&mut self, job_types: &[String]) {
+        for job_type in job_types {
+            self.routes.add(job_type);
+            self.maker.want(job_type);
+        }
+    }
+
+    /// Pumps until the lead is lost or the process is to end.
+    ///
+    /// # Errors
+    /// If the history can't be written, or the producer's settings are refused.
+    pub(super) async fn run(mut self) -> Result<End, EngineError> {
+        let end = loop {
+            if let Some(end) = self.turn().await? {
+                break end;
+            }
+        };
+        self.finish().await?;
+        Ok(end)
+    }
+
+    async fn turn(&mut self) -> Result<Option<End>, EngineError> {
+        self.begin_statements();
+        match self.next_event().await {
+            Event::Read(outcome) => return self.on_read(outcome).await,
+            Event::Marked(rows, outcome) => self.on_marked(rows, outcome),
+            Event::Refused(rows, outcome) => self.on_refused(rows, outcome),
+            Event::Delivered(deliveries) => self.on_deliveries(deliveries)?,
+            Event::TopicReady(job_type) => self.on_topic_ready(&job_type),
+            Event::Look => self.look = true,
+            Event::Clock => self.set_gauges(),
+            Event::LockLost => return Ok(Some(End::LockLost)),
+            Event::Stop => self.phase = Phase::Stopping(Instant::now() + DRAIN_WITHIN),
+        }
+        self.advance().await
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let stopping = matches!(self.phase, Phase::Stopping(_));
+        tokio::select! {
+            () = self.lead.lost() => Event::LockLost,
+            () = stopped(self.stop.clone()), if !stopping => Event::Stop,
+            deliveries = self.sender.deliveries() => Event::Delivered(deliveries),
+            (rows, outcome) = self.marking.done() => Event::Marked(rows, outcome),
+            (rows, outcome) = self.refusing.done() => Event::Refused(rows, outcome),
+            outcome = self.reading.done() => Event::Read(outcome),
+            job_type = self.maker.ready() => Event::TopicReady(job_type),
+            () = self.listener.woken() => Event::Look,
+            _ = self.interval.tick() => Event::Look,
+            _ = self.clock.tick() => Event::Clock,
+        }
+    }
+
+    /// What was acknowledged while a mark was under way goes into the next one.
+    fn begin_statements(&mut self) {
+        if !self.acked.is_empty() && self.marking.is_idle() {
+            let rows = std::mem::take(&mut self.acked);
+            self.marking.begin(|mut session| async move {
+                let outcome = session.run(async |connection| mark_sent(connection, &rows).await).await;
+                (session, (rows, outcome))
+            });
+        }
+        if !self.refused.is_empty() && self.refusing.is_idle() {
+            let rows = std::mem::take(&mut self.refused);
+            self.refusing.begin(|mut session| async move {
+                let outcome = session.run(async |connection| refuse(connection, &rows).await).await;
+                (session, (rows, outcome))
+            });
+        }
+        if let Some(max) = self.rows_wanted() {
+            self.begin_read(max);
+        }
+    }
+
+    /// How many rows to read now. With a backlog, reads of a few rows each would cost more than they bring: half a batch
+    /// must fit in.
+    fn rows_wanted(&self) -> Option<usize> {
+        let may = self.look && self.phase == Phase::Sending && self.reading.is_idle();
+        if !may || self.flight.bytes() >= WINDOW_BYTES || Instant::now() < self.not_before {
+            return None;
+        }
+        let batch = self.settings.batch.min(self.settings.window);
+        let room = self.settings.window.saturating_sub(self.flight.len());
+        (room >= batch.div_ceil(2)).then(|| batch.min(room))
+    }
+
+    fn begin_read(&mut self, max: usize) {
+        self.look = false;
+        self.discard = false;
+        self.asked = max;
+        let epoch = self.settings.fenced.then_some(self.lead.epoch);
+        let (in_flight, parked) = (self.flight.ids(), self.routes.parked());
+        let max = u32::try_from(max).unwrap_or(u32::MAX);
+        self.reading.begin(|mut session| async move {
+            let rows = session.run(async |connection| read(connection, epoch, &in_flight, &parked, max).await);
+            let rows = rows.await;
+            (session, rows)
+        });
+    }
+
+    async fn on_read(&mut self, outcome: Result<Reading, EngineError>) -> Result<Option<End>, EngineError> {
+        match outcome {
+            Ok(Reading::Rows(rows)) => {
+                let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
+                self.look |= rows.len() >= self.asked || bytes >= LARGE_READ;
+                self.send_all(rows)?;
+                self.advance().await
+            }
+            Ok(Reading::Superseded) if self.lead.lives().await => Ok(Some(End::Superseded)),
+            Ok(Reading::Superseded) => Ok(Some(End::LockLost)),
+            Err(error) => {
+                statement_failed("read", &error);
+                self.look = true;
+                Ok(None)
+            }
+        }
+    }
+
+    fn send_all(&mut self, rows: Vec<OutboxRow>) -> Result<(), EngineError> {
+        let at = MonotonicNs::now();
+        if self.discard || self.phase != Phase::Sending {
+            self.look = true;
+            return Ok(());
+        }
+        if self.settings.fenced && !self.lead.is_fresh() {
+            // The process was stopped after it had asked: the lock session will say in a moment what has become of the lead.
+            self.look = true;
+            self.not_before = Instant::now() + CLOCK;
+            return Ok(());
+        }
+        let rows = self.routed(rows);
+        let picked = rows.iter().map(|(_, row)| Happened::Picked {
+            key: row.key,
+            outbox: row.id,
+        });
+        self.recorder.record_all(at, picked).map_err(EngineError::History)?;
+        counter!("relay_rows_read_total").increment(rows.len() as u64);
+        for (place, row) in rows {
+            if let Err(code) = self.send(place, row, at) {
+                self.fail(Some(code));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out rows whose topic was not looked at yet: they are read again when it is there.
+    fn routed(&mut self, rows: Vec<OutboxRow>) -> Vec<(usize, OutboxRow)> {
+        let mut routed = Vec::with_capacity(rows.len());
+        for row in rows {
+            match self.routes.place(&row.job_type) {
+                Some(place) if self.routes.at(place).open => routed.push((place, row)),
+                Some(_) => {}
+                None => {
+                    self.routes.add(&row.job_type);
+                    self.maker.want(&row.job_type);
+                    self.look = true;
+                }
+            }
+        }
+        routed
+    }
+
+    fn send(&mut self, place: usize, row: OutboxRow, at: MonotonicNs) -> Result<(), RDKafkaErrorCode> {
+        let (id, key) = (row.id, row.key);
+        let job = DispatchedJob {
+            key,
+            job_type: row.job_type,
+            payload: row.payload.into(),
+            created_unix_us: row.created_unix_us,
+            source: row.source,
+            attributes: Default::default(),
+            relay: Some(RelayStamp {
+                outbox_id: id,
+                epoch: self.lead.epoch,
+            }),
+        };
+        let record = job.to_record();
+        let flying = Flying {
+            key,
+            topic: place,
+            bytes: record.len(),
+            since: at,
+            settled: false,
+        };
+        self.flight.add(id, flying);
+        let sent = self
+            .sender
+            .send(&self.routes.at(place).topic, &key.instance.to_wire(), &record, id);
+        match sent {
+            Ok(()) => Ok(()),
+            Err(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                self.refuse(id);
+                Ok(())
+            }
+            Err(code) => {
+                self.on_unsent(id, code);
+                Err(code)
+            }
+        }
+    }
+
+    fn on_deliveries(&mut self, deliveries: Vec<Delivery>) -> Result<(), EngineError> {
+        use RDKafkaErrorCode::{Fatal, GaplessGuarantee, PurgeInflight, PurgeQueue};
+        let mut acked = Vec::with_capacity(deliveries.len());
+        let mut failed = None;
+        for Delivery { id, at, outcome } in deliveries {
+            match outcome {
+                Ok((partition, offset)) => {
+                    let Some(row) = self.flight.settle(id) else { continue };
+                    let event = Happened::Acked {
+                        key: row.key,
+                        outbox: id,
+                    };
+                    acked.push(Record { at, event });
+                    self.acked.push(SentRow { id, partition, offset });
+                    self.innocent |= !self.suspects.is_empty() && self.suspects.remove(&id);
+                }
+                Err(code) => {
+                    self.on_unsent(id, code);
+                    let follows = matches!(code, PurgeQueue | PurgeInflight | Fatal | GaplessGuarantee);
+                    failed = failed.filter(|_| follows).or(Some(code));
+                }
+            }
+        }
+        if !acked.is_empty() {
+            self.failures = 0;
+            counter!("relay_rows_sent_total").increment(acked.len() as u64);
+            self.recorder.record_each(acked).map_err(EngineError::History)?;
+        }
+        if failed.is_some() {
+            self.fail(failed);
+        }
+        Ok(())
+    }
+
+    /// A row whose record is not in its topic: it will be read again, unless it is refused for good.
+    fn on_unsent(&mut self, id: i64, code: RDKafkaErrorCode) {
+        use RDKafkaErrorCode::{
+            MessageBatchTooLarge, MessageSizeTooLarge, TopicAuthorizationFailed, UnknownPartition, UnknownTopic,
+            UnknownTopicOrPartition,
+        };
+        match code {
+            MessageSizeTooLarge | MessageBatchTooLarge if self.sender.batching() == Batching::Single => {
+                return self.refuse(id);
+            }
+            MessageSizeTooLarge | MessageBatchTooLarge => {
+                self.suspects.insert(id);
+            }
+            UnknownTopic | UnknownPartition | UnknownTopicOrPartition | TopicAuthorizationFailed => {
+                self.park_topic_of(id, code);
+            }
+            _ => {}
+        }
+        self.flight.remove([id].into_iter());
+    }
+
+    fn park_topic_of(&mut self, id: i64, code: RDKafkaErrorCode) {
+        let Some(place) = self.flight.get(id).map(|row| row.topic) else {
+            return;
+        };
+        let route = self.routes.at(place);
+        if route.open {
+            tracing::warn!(topic = route.topic, operation = "Write", %code, "jobs of this type wait until their topic is there");
+            self.maker.want(&route.job_type);
+            self.routes.set_open(place, false);
+        }
+    }
+
+    /// The record will never be taken: its job becomes a dead letter.
+    fn refuse(&mut self, id: i64) {
+        self.suspects.remove(&id);
+        let Some(row) = self.flight.settle(id) else { return };
+        let (key, bytes) = (row.key, row.bytes);
+        let topic = &self.routes.at(row.topic).topic;
+        let reason = format!(
+            "the broker refuses the record of {bytes} bytes: more than max.message.bytes of topic {topic} allows"
+        );
+        tracing::warn!(job = %key.job, outbox = id, "{reason}");
+        self.refused.push(RefusedRow {
+            id,
+            instance: key.instance,
+            reason,
+        });
+    }
+
+    /// Nothing that follows the failed record may be sent before it: stop, settle, begin again with a new producer.
+    fn fail(&mut self, code: Option<RDKafkaErrorCode>) {
+        self.sender.purge_unsent();
+        if self.phase != Phase::Sending {
+            return;
+        }
+        counter!("relay_send_failures_total").increment(1);
+        if let Some(code) = code {
+            tracing::warn!(%code, in_flight = self.flight.open(), "sending failed; what is on its way settles, then it goes on");
+        }
+        let wait = RETRY.saturating_mul(1 << self.failures.min(6)).min(RETRY_MAX);
+        self.failures += 1;
+        self.not_before = Instant::now() + wait;
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        self.phase = Phase::Settling(Instant::now() + SETTLE_WITHIN);
+        self.discard = true;
+    }
+
+    fn on_marked(&mut self, mut rows: Vec<SentRow>, outcome: Result<u64, EngineError>) {
+        match outcome {
+            Ok(_) => self.flight.remove(ids_of(&rows)),
+            Err(error) => {
+                statement_failed("mark", &error);
+                rows.append(&mut self.acked);
+                self.acked = rows;
+            }
+        }
+    }
+
+    fn on_refused(&mut self, mut rows: Vec<RefusedRow>, outcome: Result<usize, EngineError>) {
+        match outcome {
+            Ok(_) => {
+                counter!("relay_rows_refused_total").increment(rows.len() as u64);
+                self.flight.remove(rows.iter().map(|row| row.id));
+            }
+            Err(error) => {
+                statement_failed("refuse", &error);
+                rows.append(&mut self.refused);
+                self.refused = rows;
+            }
+        }
+    }
+
+    fn on_topic_ready(&mut self, job_type: &str) {
+        if let Some(place) = self.routes.place(job_type) {
+            self.routes.set_open(place, true);
+            self.look = true;
+        }
+    }
+
+    /// What follows from where we are.
+    async fn advance(&mut self) -> Result<Option<End>, EngineError> {
+        let settled = self.flight.open() == 0;
+        match self.phase {
+            Phase::Sending => {
+                let single = self.sender.batching() == Batching::Single;
+                if single && (self.suspects.is_empty() || (settled && !self.look && self.reading.is_idle())) {
+                    self.suspects.clear();
+                    self.settle();
+                }
+            }
+            Phase::Settling(deadline) if settled || Instant::now() >= deadline => self.begin_again().await?,
+            Phase::Stopping(deadline) => {
+                let unmarked = self.flight.len() > 0;
+                if !unmarked || Instant::now() >= deadline {
+                    return Ok(Some(End::Stopped));
+                }
+            }
+            Phase::Settling(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// A new producer; the next read begins at the lowest row that is not marked.
+    async fn begin_again(&mut self) -> Result<(), EngineError> {
+        if std::mem::take(&mut self.innocent) {
+            self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_MIN);
+            tracing::warn!(
+                bytes = self.batch_bytes,
+                "a topic takes smaller batches than the producer made: they are halved"
+            );
+        }
+        let last = self.sender.end().await;
+        self.on_deliveries(last)?;
+        self.flight.remove_open();
+        let batching = match self.suspects.is_empty() {
+            true => Batching::Bytes(self.batch_bytes),
+            false => Batching::Single,
+        };
+        let settings = self.settings;
+        self.sender = Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?;
+        self.phase = Phase::Sending;
+        self.look = true;
+        Ok(())
+    }
+
+    /// Ends the producer, and notes what was acknowledged meanwhile: each note saves a duplicate.
+    async fn finish(mut self) -> Result<(), EngineError> {
+        self.phase = Phase::Stopping(Instant::now());
+        let last = self.sender.end().await;
+        self.on_deliveries(last)?;
+        let marking = async {
+            while !(self.acked.is_empty() && self.marking.is_idle()) {
+                self.begin_statements();
+                let (rows, outcome) = self.marking.done().await;
+                self.on_marked(rows, outcome);
+            }
+        };
+        // What is not noted in time is sent again.
+        let _ = timeout(LAST_MARK_WITHIN, marking).await;
+        gauge!("relay_rows_in_flight").set(0.0);
+        Ok(())
+    }
+
+    fn set_gauges(&self) {
+        let now = MonotonicNs::now();
+        let oldest = self.flight.oldest_open().map(|since| now.saturating_since(since));
+        gauge!("relay_rows_in_flight").set(self.flight.open() as f64);
+        gauge!("relay_oldest_in_flight_seconds").set(oldest.unwrap_or_default().as_secs_f64());
+    }
+}
+
+fn statement_failed(statement: &'static str, error: &EngineError) {
+    counter!("relay_statement_failures_total", "statement" => statement).increment(1);
+    tracing::warn!(%error, statement, "the database did not answer; trying on");
+}

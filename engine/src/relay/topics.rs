@@ -1,0 +1,268 @@
+//! The topics: made where they are missing, and looked at before anything is sent to them.
+//!
+//! A topic whose number of partitions is another than this relay's is not written to: the place of a key would change,
+//! and with it the order within an instance.
+//!
+//! It must not know the outbox.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{Client, ClientContext, DefaultClientContext};
+use rdkafka::error::RDKafkaErrorCode;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::sleep;
+
+use crate::EngineError;
+use crate::kafka::Kafka;
+
+/// A broker that is there answers in milliseconds; one that starts may need a moment.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Waits between rounds that left something to do: doubled from the first to the last.
+const RETRY: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+type Admin = AdminClient<DefaultClientContext>;
+
+/// What topics should be like.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    pub(super) kafka: Kafka,
+    pub(super) partitions: u32,
+    pub(super) replication: u32,
+}
+
+/// Makes topics, on a task of its own.
+#[derive(Debug)]
+pub(super) struct Maker {
+    wanted: mpsc::UnboundedSender<String>,
+    ready: mpsc::UnboundedReceiver<String>,
+    task: JoinHandle<()>,
+}
+
+impl Maker {
+    pub(super) fn start(shape: Shape, client_id: &str) -> Self {
+        let (wanted, wishes) = mpsc::unbounded_channel();
+        let (done, ready) = mpsc::unbounded_channel();
+        let task = tokio::spawn(make_all(shape, client_id.to_owned(), wishes, done));
+        Self { wanted, ready, task }
+    }
+
+    /// Asks for the topics of a job type.
+    pub(super) fn want(&self, job_type: &str) {
+        // The task lives as long as we do.
+        let _ = self.wanted.send(job_type.to_owned());
+    }
+
+    /// A job type whose topic is there. May be dropped and called again.
+    pub(super) async fn ready(&mut self) -> String {
+        match self.ready.recv().await {
+            Some(job_type) => job_type,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Maker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn make_all(
+    shape: Shape,
+    client_id: String,
+    mut wishes: mpsc::UnboundedReceiver<String>,
+    done: mpsc::UnboundedSender<String>,
+) {
+    let Ok(admin) = shape
+        .admin(&client_id)
+        .inspect_err(|error| tracing::error!(%error, "no topics are made"))
+    else {
+        return;
+    };
+    let mut wanted = BTreeSet::new();
+    let mut told = BTreeMap::new();
+    let mut wait = RETRY;
+    loop {
+        if wanted.is_empty() {
+            let Some(wish) = wishes.recv().await else { return };
+            wanted.insert(wish);
+            wait = RETRY;
+        }
+        while let Ok(wish) = wishes.try_recv() {
+            wanted.insert(wish);
+        }
+        match shape.look_and_make(&admin, &wanted).await {
+            Ok(round) => {
+                for job_type in round.ready {
+                    wanted.remove(&job_type);
+                    told.remove(&job_type);
+                    // Nobody waits any more: the lead is lost.
+                    let _ = done.send(job_type);
+                }
+                for (job_type, problem) in round.problems {
+                    // Said once, not every two seconds.
+                    if told.get(&job_type) != Some(&problem) {
+                        tracing::error!(job_type, "jobs of this type wait: {problem}");
+                        told.insert(job_type, problem);
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "topics"),
+        }
+        if !wanted.is_empty() {
+            sleep(wait).await;
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+    }
+}
+
+/// What a round came to.
+#[derive(Debug, Default)]
+struct Round {
+    ready: Vec<String>,
+    /// By job type, for people.
+    problems: Vec<(String, String)>,
+}
+
+/// Partitions by topic.
+pub(super) type Existing = BTreeMap<String, usize>;
+
+impl Shape {
+    fn admin(&self, client_id: &str) -> Result<Arc<Admin>, EngineError> {
+        let mut config = self.kafka.config(client_id);
+        config.set("allow.auto.create.topics", "false");
+        let made = config.create().map(Arc::new);
+        made.map_err(|error| EngineError::Kafka(format!("the settings of the client are refused: {error}")))
+    }
+
+    /// Looks once at the topics that exist already. For the start of the process: later, a wrong topic stops its job type
+    /// alone.
+    ///
+    /// # Errors
+    /// If one has other partitions than this relay makes. A broker that does not answer is asked for ever.
+    pub(super) async fn verify(&self, client_id: &str, job_types: &[String]) -> Result<(), EngineError> {
+        let admin = self.admin(client_id)?;
+        let existing = loop {
+            match look(&admin).await {
+                Ok(existing) => break existing,
+                Err(error) => tracing::debug!(%error, "topics"),
+            }
+            sleep(RETRY_MAX).await;
+        };
+        let problem = job_types.iter().find_map(|job_type| self.mismatch(&existing, job_type));
+        problem.map_or(Ok(()), |problem| Err(EngineError::Kafka(problem)))
+    }
+
+    /// Why the topic of a job type can't be written to.
+    fn mismatch(&self, existing: &Existing, job_type: &str) -> Option<String> {
+        let (topic, wanted) = (self.kafka.topic(job_type), self.partitions);
+        let found = *existing.get(&topic)?;
+        (u32::try_from(found) != Ok(wanted)).then(|| {
+            format!(
+                "topic {topic} has {found} partitions, and this relay is to use {wanted}; start it with --partitions {found}, or \
+                 delete the topic and the relay makes it again"
+            )
+        })
+    }
+
+    async fn look_and_make(&self, admin: &Arc<Admin>, wanted: &BTreeSet<String>) -> Result<Round, String> {
+        let existing = look(admin).await?;
+        let mut refused = self.make_missing(admin, &existing, wanted).await?;
+        let mut round = Round::default();
+        for job_type in wanted {
+            let (topic, dead) = (self.kafka.topic(job_type), self.kafka.dead_letter_topic(job_type));
+            if let Some(problem) = refused.remove(&dead) {
+                // Jobs can be sent without it.
+                tracing::error!("{problem}");
+            }
+            match self.mismatch(&existing, job_type).or_else(|| refused.remove(&topic)) {
+                None => round.ready.push(job_type.clone()),
+                Some(problem) => round.problems.push((job_type.clone(), problem)),
+            }
+        }
+        Ok(round)
+    }
+
+    /// Answers what could not be made, and why.
+    async fn make_missing(
+        &self,
+        admin: &Arc<Admin>,
+        existing: &Existing,
+        wanted: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, String>, String> {
+        let topics = wanted.iter().flat_map(|job_type| {
+            let dead_letters = (self.kafka.dead_letter_topic(job_type), 1);
+            [(self.kafka.topic(job_type), self.partitions), dead_letters]
+        });
+        let missing: Vec<(String, u32)> = topics.filter(|(topic, _)| !existing.contains_key(topic)).collect();
+        if missing.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let replication = i32::try_from(self.replication).unwrap_or(i32::MAX);
+        let mut new = Vec::with_capacity(missing.len());
+        for (topic, partitions) in &missing {
+            let partitions = i32::try_from(*partitions).unwrap_or(i32::MAX);
+            new.push(NewTopic::new(topic, partitions, TopicReplication::Fixed(replication)));
+        }
+        let options = AdminOptions::new()
+            .request_timeout(Some(ANSWER_WITHIN))
+            .operation_timeout(Some(ANSWER_WITHIN));
+        let answers = admin
+            .create_topics(&new, &options)
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut refused = BTreeMap::new();
+        for answer in answers {
+            match answer {
+                Ok(topic) => tracing::info!(topic, "topic made"),
+                Err((topic, code)) => {
+                    let problem = self.why_not_made(&topic, code);
+                    refused.insert(topic, problem);
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    fn why_not_made(&self, topic: &str, code: RDKafkaErrorCode) -> String {
+        use RDKafkaErrorCode::{
+            ClusterAuthorizationFailed, InvalidReplicationFactor, TopicAlreadyExists, TopicAuthorizationFailed,
+        };
+        match code {
+            TopicAuthorizationFailed | ClusterAuthorizationFailed => format!(
+                "no permission for the operation Create on topic {topic}; permit it to the relay's user, or make the topic with {} \
+                 partitions and permit Describe and Write",
+                self.partitions
+            ),
+            InvalidReplicationFactor => format!(
+                "topic {topic} can't be made with {} replicas: there are fewer brokers; start the relay with a smaller --replication",
+                self.replication
+            ),
+            // Being deleted, or made by another at this moment: the next round sees which.
+            TopicAlreadyExists => format!("topic {topic} is being made or deleted at this moment"),
+            _ => format!("topic {topic} can't be made: {code}"),
+        }
+    }
+}
+
+/// All topics that a client may see. Asking for single ones would leave a handle of each in the client. It blocks.
+pub(super) fn existing<C: ClientContext>(client: &Client<C>) -> Result<Existing, String> {
+    let metadata = client
+        .fetch_metadata(None, ANSWER_WITHIN)
+        .map_err(|error| error.to_string())?;
+    let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
+    Ok(topics
+        .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
+        .collect())
+}
+
+async fn look(admin: &Arc<Admin>) -> Result<Existing, String> {
+    let admin = admin.clone();
+    let looked = spawn_blocking(move || existing(admin.inner())).await;
+    looked.map_err(|error| error.to_string())?
+}
