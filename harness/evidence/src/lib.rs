@@ -23,7 +23,7 @@ pub mod arrivals;
 pub mod availability;
 pub mod checks;
 pub mod claims;
-pub mod compare;
+
 pub mod latency;
 pub mod ledger;
 pub mod load;
