@@ -71,6 +71,15 @@ impl Client {
             .await?;
         Ok(answer.jobs)
     }
+
+    /// Begins the lease of jobs that came from the broker.
+    pub(super) async fn begin(&self, request: wire::LeaseRequest) -> Result<wire::OutcomeResponse, Status> {
+        self.call(
+            Duration::ZERO,
+            |mut replica| async move { replica.begin(request).await },
+        )
+        .await
+    }
 }
 
 fn connect(address: &str) -> Result<EngineClient<Channel>, EngineError> {

@@ -33,15 +33,20 @@ impl Held {
             return 0;
         };
         first.forget();
-        let more = u32::try_from(self.slots.available_permits())
+        1 + self.try_take(max.saturating_sub(1))
+    }
+
+    /// As [`Held::take`], but does not wait: it may get none.
+    pub(super) fn try_take(&self, max: u32) -> u32 {
+        let slots = u32::try_from(self.slots.available_permits())
             .unwrap_or(u32::MAX)
-            .min(max.saturating_sub(1));
-        match self.slots.try_acquire_many(more) {
-            Ok(rest) => {
-                rest.forget();
-                1 + more
+            .min(max);
+        match self.slots.try_acquire_many(slots) {
+            Ok(taken) => {
+                taken.forget();
+                slots
             }
-            Err(_) => 1,
+            Err(_) => 0,
         }
     }
 
@@ -96,27 +101,33 @@ impl Held {
 
     /// Gives back all that is held, at the end of the grace time.
     pub(super) async fn release_all(&self, shared: &Shared) {
-        let keys = self.older_than(Duration::ZERO);
-        if keys.is_empty() {
-            return;
-        }
-        tracing::info!(jobs = keys.len(), "giving unfinished jobs back");
-        let request = wire::LeaseRequest {
-            jobs: keys.iter().map(job_ref).collect(),
-            worker: shared.name.clone(),
-            lease_ms: 0,
-        };
-        let answer = shared
-            .client
-            .call(
-                Duration::ZERO,
-                |mut replica| async move { replica.release(request).await },
-            )
-            .await;
-        if let Err(status) = answer {
-            tracing::warn!(%status, "jobs could not be given back: their leases will run out");
-        }
+        // Without an answer the leases run out.
+        let _ = release(shared, &self.older_than(Duration::ZERO)).await;
     }
+}
+
+/// Gives jobs back unfinished; are they given back (or not ours any more)?
+pub(super) async fn release(shared: &Shared, keys: &[JobKey]) -> bool {
+    if keys.is_empty() {
+        return true;
+    }
+    tracing::info!(jobs = keys.len(), "giving unfinished jobs back");
+    let request = wire::LeaseRequest {
+        jobs: keys.iter().map(job_ref).collect(),
+        worker: shared.name.clone(),
+        lease_ms: 0,
+    };
+    let answer = shared
+        .client
+        .call(
+            Duration::ZERO,
+            |mut replica| async move { replica.release(request).await },
+        )
+        .await;
+    if let Err(status) = &answer {
+        tracing::warn!(%status, "jobs could not be given back: their leases will run out");
+    }
+    answer.is_ok()
 }
 
 /// Prolongs leases that are a third used, for as long as the worker lives.

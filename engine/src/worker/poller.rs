@@ -10,16 +10,14 @@ use std::time::Duration;
 
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::engine as wire;
-use crossover_proto::history::{Event, JobKey, Outcome};
+use crossover_proto::history::{Event, JobKey};
 use crossover_proto::{InstanceId, JobId};
 use metrics::{counter, histogram};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Shared;
-use super::handler::{self, Failure};
-use super::reporter::Report;
-use crate::command::{HandlerKind, Wake, WorkerArgs};
+use super::executor::{Executor, give_up};
+use crate::command::{Wake, WorkerArgs};
 use crate::service::{Stop, stopped};
 
 /// Wait after a poll that failed.
@@ -27,20 +25,14 @@ const RETRY: Duration = Duration::from_millis(200);
 
 pub(super) struct Poller {
     shared: Arc<Shared>,
-    reports: mpsc::UnboundedSender<Report>,
+    executor: Executor,
     request: wire::PollRequest,
     interval: Duration,
     wake: Wake,
-    handler: HandlerKind,
 }
 
 impl Poller {
-    pub(super) fn new(
-        args: &WorkerArgs,
-        job_type: &str,
-        shared: Arc<Shared>,
-        reports: mpsc::UnboundedSender<Report>,
-    ) -> Self {
+    pub(super) fn new(args: &WorkerArgs, job_type: &str, shared: Arc<Shared>, executor: Executor) -> Self {
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
         let request = wire::PollRequest {
             job_type: job_type.to_owned(),
@@ -55,11 +47,10 @@ impl Poller {
         };
         Self {
             shared,
-            reports,
+            executor,
             request,
             interval: args.interval,
             wake: args.wake,
-            handler: args.handler,
         }
     }
 
@@ -121,27 +112,8 @@ impl Poller {
         let received = jobs.iter().map(|(key, _)| Event::Received(*key));
         self.shared.recorder.record_all(MonotonicNs::now(), received)?;
         for (key, job) in jobs {
-            self.start(key, &job)?;
+            self.executor.start(key, &job.payload, None)?;
         }
-        Ok(())
-    }
-
-    /// Starts one job's handler. Handlers start in the order of the claim, each right after its record; only what is
-    /// left of a handler that takes time goes into a task.
-    fn start(&self, key: JobKey, job: &wire::Job) -> io::Result<()> {
-        self.shared.recorder.record(Event::Started(key))?;
-        let running = handler::start(self.handler, &key, &job.payload);
-        if running.service.is_zero() {
-            return finish(&self.shared, &self.reports, key, running.failure);
-        }
-        let end = Instant::now() + running.service;
-        let (shared, reports) = (self.shared.clone(), self.reports.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep_until(end).await;
-            if let Err(error) = finish(&shared, &reports, key, running.failure) {
-                give_up(&error);
-            }
-        });
         Ok(())
     }
 }
@@ -153,30 +125,6 @@ fn most_at_once(args: &WorkerArgs) -> u32 {
         Wake::Interval => args.batch,
         Wake::Notify => args.batch.min((args.concurrency / types).max(1)),
     }
-}
-
-/// Records the end of a handler and passes the report on.
-fn finish(
-    shared: &Shared,
-    reports: &mpsc::UnboundedSender<Report>,
-    key: JobKey,
-    failure: Option<Failure>,
-) -> io::Result<()> {
-    let outcome = match &failure {
-        None => Outcome::Done,
-        Some(failure) if failure.permanent => Outcome::Permanent,
-        Some(_) => Outcome::Transient,
-    };
-    shared.recorder.record(Event::Finished(key, outcome))?;
-    // The reporter outlives the handlers; if it is gone, the process is going too, and the lease runs out.
-    let _ = reports.send(Report { key, failure });
-    Ok(())
-}
-
-/// A history that can't be written makes the run worthless: better to be seen dead than to work unrecorded.
-pub(super) fn give_up(error: &io::Error) -> ! {
-    tracing::error!(%error, "can't record the history: is the disk full?");
-    std::process::exit(1)
 }
 
 fn key_of(job: &wire::Job) -> Option<JobKey> {

@@ -16,9 +16,10 @@ use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
 use super::Shared;
+use super::consumer::Ticket;
+use super::executor::give_up;
 use super::handler::Failure;
 use super::held::job_ref;
-use super::poller::give_up;
 
 /// Reports in one call.
 const BATCH_MAX: usize = 500;
@@ -31,6 +32,8 @@ const PATIENCE: u32 = 3;
 pub(super) struct Report {
     pub(super) key: JobKey,
     pub(super) failure: Option<Failure>,
+    /// Who waits for the answer: a consumer.
+    pub(super) ticket: Option<Ticket>,
 }
 
 /// Runs the reporter; it ends when all senders are gone and all reports are answered.
@@ -61,6 +64,7 @@ pub(super) fn spawn(shared: Arc<Shared>) -> (mpsc::UnboundedSender<Report>, Join
 
 async fn report(shared: &Shared, batch: Vec<Report>) {
     let keys: Vec<JobKey> = batch.iter().map(|report| report.key).collect();
+    let tickets: Vec<Ticket> = batch.iter().filter_map(|report| report.ticket.clone()).collect();
     let (failed, done): (Vec<Report>, Vec<Report>) = batch.into_iter().partition(|report| report.failure.is_some());
     if !done.is_empty() {
         let keys: Vec<JobKey> = done.iter().map(|report| report.key).collect();
@@ -79,6 +83,7 @@ async fn report(shared: &Shared, batch: Vec<Report>) {
         settle(shared, &keys, Request::Fail(request)).await;
     }
     shared.held.remove(keys.into_iter());
+    tickets.iter().for_each(Ticket::reported);
 }
 
 /// A report on the wire.

@@ -1,0 +1,113 @@
+//! A consumer of one job type: from the broker to the handlers, and the offsets back.
+//!
+//! ```text
+//!            thread of its own                                  │            tasks
+//!  broker ──▶ reader ──▶ tracker ─▶ ready ── ≤ 2 calls ─────────┼──▶ begin ──▶ replica
+//!               │           │                                   │      │
+//!               │           │◀────────── inbox ◀── Answered ────┼──────┘
+//!               │           ├─▶ startable ──▶ executor ─────────┼──▶ handler ──▶ reporter ──▶ replica
+//!               │           │◀────────── inbox ◀── Ended ───────┼──────┘            │
+//!               │           │◀────────── inbox ◀── Reported ────┼───────────────────┘
+//!               │           ▼                                   │
+//!  broker ◀─────┴── end of the settled prefix (stored; committed every 200 ms)
+//! ```
+//! One thread owns the broker's client and the [`tracker`], so neither needs a lock; it sleeps until a record or a note
+//! comes. [`window`], [`keys`] and [`tracker`] are pure.
+//!
+//! A record is *settled* when its report is answered or given up, when the engine refuses to begin it, or when it is in
+//! the dead-letter topic. Invariant: no offset is stored past a record that is not settled.
+//!
+//! What happens when …
+//! - **a worker dies**: what it had not settled is delivered to another. Jobs that it had begun are refused there (their
+//!   lease is its own) and settled; when the lease runs out, the engine dispatches them again with the next attempt.
+//! - **the engine does not answer a begin**: the call is repeated; records wait, windows fill, partitions pause.
+//! - **the engine does not answer a report**: it is repeated for a few leases. One that is given up counts as settled: the
+//!   lease has run out, and the engine has dispatched the job again.
+//! - **a record comes twice**: while its attempt is in hand, the second waits for the first; later the engine refuses it.
+//! - **a record can't be read**: to the dead-letter topic ([`dead_letter`]).
+//! - **a partition is revoked**: nothing new of it begins; what has begun ends within a bound, offsets are committed, then
+//!   it is given away. What takes longer stays this worker's by its lease: the next owner is refused and goes on.
+//! - **partitions are lost** (the group gave up on this member): the same, without waiting and without a commit.
+//! - **the broker is away**: what is in hand goes on; commits fail and are made up for by the next.
+//! - **the topic is not there, or is made again**: it is found within a second or two, and read from its start.
+//! - **SIGTERM**: nothing new begins; what runs may end within the grace time and is reported; what has begun is given
+//!   back, which dispatches it again, so it counts as settled; commit; leave the group.
+
+mod begin;
+mod context;
+mod dead_letter;
+mod inbox;
+mod keys;
+mod reader;
+mod rebalance;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tracker;
+mod watch;
+mod window;
+
+use std::sync::Arc;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+pub(super) use inbox::Ticket;
+
+use super::Shared;
+use super::executor::Executor;
+use crate::EngineError;
+use crate::command::WorkerArgs;
+use crate::kafka::Kafka;
+use inbox::{Inbox, Note};
+
+/// A consumer that runs.
+pub(super) struct Consumer {
+    inbox: Arc<Inbox>,
+}
+
+impl Consumer {
+    /// Joins the group of the job type, on a thread of its own; `ends` learns how it ended.
+    ///
+    /// # Errors
+    /// If the broker's client refuses its settings, or there is no thread to be had.
+    pub(super) fn spawn(
+        args: &WorkerArgs,
+        kafka: &Kafka,
+        job_type: &str,
+        shared: Arc<Shared>,
+        executor: Executor,
+        ends: &mut JoinSet<Result<(), EngineError>>,
+    ) -> Result<Self, EngineError> {
+        let inbox = Arc::new(Inbox::default());
+        let fail = |error: &dyn std::fmt::Display| EngineError::Kafka(format!("consumer of {job_type:?}: {error}"));
+        let mut consumer: BaseConsumer<context::Context> = settings::consumer(kafka, args, job_type)
+            .create_with_context(context::Context::new(inbox.clone()))
+            .map_err(|error| fail(&error))?;
+        let waker = inbox.clone();
+        consumer.set_nonempty_callback(move || waker.wake());
+        let topic = kafka.topic(job_type);
+        consumer.subscribe(&[&topic]).map_err(|error| fail(&error))?;
+
+        let reader = reader::Reader::new(args, kafka, job_type, shared, executor, inbox.clone());
+        let (ended, end) = oneshot::channel();
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::Builder::new()
+            .name(format!("consumer-{job_type}"))
+            .spawn(move || {
+                let _runtime = runtime.enter();
+                // Nobody waits for it any more: the process is going.
+                let _ = ended.send(reader.run(consumer));
+            })
+            .map_err(|error| fail(&error))?;
+        let broken = EngineError::Kafka(format!("consumer of {job_type:?}: its thread broke"));
+        ends.spawn(async move { end.await.unwrap_or(Err(broken)) });
+        Ok(Self { inbox })
+    }
+
+    /// Asks it to come to its end, within the grace time.
+    pub(super) fn stop(&self) {
+        self.inbox.push(Note::Stop);
+    }
+}
