@@ -5,7 +5,8 @@
 //! Invariant: a statement that changes running jobs locks their instance rows first, in id order. So two completions of
 //! the last jobs of a parallel step meet at the instance, and its join counter (`remaining`) is read after the wait;
 //! and no two statements can wait for each other. Claims and promotions take no instance lock: they only touch rows
-//! that they can lock at once (SKIP LOCKED), and wait for nothing; nor does the reaper.
+//! that they can lock at once (SKIP LOCKED), and wait for nothing; nor does the reaper. A promotion that writes outbox rows
+//! locks instances as the reaper does (see `dispatch`); a begin locks none (see `begin`).
 //!
 //! Invariant: a statement that waits for jobs touches them in id order. The blocking claim waits, and while it does, holds
 //! rows that it saw queued and that by now run: a completion in another order would deadlock with it. The columns of

@@ -20,7 +20,7 @@ mod polling_only;
 mod schedule;
 mod start;
 mod steps;
-mod system;
+pub(crate) mod system;
 mod topics;
 mod workers;
 
@@ -28,7 +28,7 @@ use system::System;
 
 /// How jobs reach workers.
 #[derive(Debug, Clone, Copy)]
-enum Mode {
+pub(crate) enum Mode {
     /// Workers ask for ready jobs.
     Polling,
     /// Outbox, relay, broker, consumers.

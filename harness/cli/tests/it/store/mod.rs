@@ -1,5 +1,6 @@
 //! The engine's statements on a real PostgreSQL: their plans, and what happens when many run at once.
 
+mod api;
 mod begin;
 mod contention;
 mod dispatch;

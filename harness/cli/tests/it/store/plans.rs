@@ -15,6 +15,8 @@ const JOBS: usize = 20_000;
 /// Pages (8 KiB) that a claim of a hundred jobs may touch late in a drain. Measured: 1,400, most of them the index entries and
 /// row versions that it writes; a walk past all that is finished would touch 20,000 rows.
 const CLAIM_PAGES_MAX: i64 = 3_000;
+/// The same for a read of the outbox: 60 index pages, whose entries are dead, and the rows.
+const READ_PAGES_MAX: i64 = 300;
 
 /// Statements for people and for definitions, and those that insert by what they are given: their plans may be what they like.
 const RARE: [&str; 21] = [
@@ -260,6 +262,23 @@ async fn a_claim_late_in_a_drain_reads_a_bounded_number_of_pages() {
     let pages = pages_of(&plan);
     println!("a claim of 100 of the last 200 of {JOBS} jobs touched {pages} pages");
     assert!(pages < CLAIM_PAGES_MAX, "{pages} pages\n{plan}");
+    connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_of_the_outbox_late_in_a_drain_reads_a_bounded_number_of_pages() {
+    let database = servers().await.database().await;
+    let store = dispatching(&database, 2);
+    bring_about(Statistics::AllQueued, &database, &store).await;
+    let sent = "UPDATE outbox SET sent_at = now() WHERE id <= (SELECT max(id) - 200 FROM outbox)";
+    assert_eq!(database.execute(sent).await, JOBS as u64 - 200);
+    let mut connection = connect(&database).await;
+    // The first read after them marks the entries of what was sent as dead.
+    plan(&mut connection, "relay_read", &[], true).await;
+    let plan = plan(&mut connection, "relay_read", &[], true).await;
+    let pages = pages_of(&plan);
+    println!("a read of the last 200 of {JOBS} rows touched {pages} pages");
+    assert!(pages < READ_PAGES_MAX, "{pages} pages\n{plan}");
     connection.close().await.unwrap();
 }
 
