@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::Context;
+use crossover_evidence::availability;
 use crossover_evidence::checks::{self, Judgement, Rules};
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
@@ -115,7 +116,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         postgres: samples::postgres(samples, warm, end),
         outbox: samples::outbox(samples, warm, end, load_end),
         lag: samples::lag(samples, warm, end, left.topics.as_ref()),
-        faults: recovery::with_recovery(&meta.faults, &series),
+        faults: recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series),
         ledger: judgement.info,
         checks: judgement.checks,
         processes: samples::processes(samples, warm, end),

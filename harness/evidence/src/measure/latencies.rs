@@ -254,9 +254,22 @@ fn way(ledger: &Ledger<'_>, job: usize, times: &JobTimes, mode: Mode) -> [Option
             let prefilled = ledger.instance_of(job).prefilled;
             let origin = ledger.evidence().origin;
             let picked = times.picked.map(|at| if prefilled { at.max(origin) } else { at });
-            [picked, received, claimed, started]
+            [
+                picked,
+                received,
+                begun(ledger.moments(job)).or(claimed.filter(|_| started.is_none())),
+                started,
+            ]
         }
     }
+}
+
+/// The first begin that can have led to the first start: of its attempt, or an earlier one. A begin whose answer was lost
+/// is asked for again, and that answer is no new begin: where the first was never recorded, a later attempt's is not it.
+fn begun(moments: &[Moment]) -> Option<MonotonicNs> {
+    let start = moments.iter().find(|moment| moment.act == Act::Started)?;
+    let led_to_it = |moment: &&Moment| moment.act == Act::Claimed && moment.attempt <= start.attempt;
+    moments.iter().find(led_to_it).map(|moment| moment.at)
 }
 
 /// The n-th finish belongs to the n-th start, and the n-th answer to the n-th finish, of one attempt in one process.

@@ -6,6 +6,8 @@
 //! later job, the phase in which the commit that created it lies (after the end of the load: the last phase).
 //! Everything of a prefilled instance belongs to its prefill, so that a backlog never mixes with an open-loop phase.
 
+#[cfg(test)]
+mod event_driven_tests;
 mod latencies;
 mod load;
 mod series;
