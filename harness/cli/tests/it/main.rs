@@ -5,6 +5,7 @@
 mod bad_input;
 mod conformance;
 mod kills;
+mod machine;
 mod replayed;
 mod runs;
 mod servers;
