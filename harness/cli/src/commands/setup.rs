@@ -69,7 +69,7 @@ fn is_wanted(name: &str, finding: &Finding) -> bool {
     let purpose = finding.part.purpose().unwrap_or_default();
     match finding.state {
         State::WillFetch => return true,
-        State::Ready => println!("{name}: already there, {}", finding.found),
+        State::Ready => println!("{}: already there, {}", finding.part, finding.found),
         State::Missing => {
             println!("{name}: not fetched, it is {purpose}: {}", finding.found);
             if let Some(remedy) = &finding.remedy {

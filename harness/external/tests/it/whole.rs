@@ -83,7 +83,7 @@ async fn a_prefix_that_is_taken_stops_the_run_before_anything_is_made() {
         .unwrap_err();
     assert!(matches!(error, TestbedError::BadInput(_)), "{error}");
     supervisor.shutdown().await.unwrap();
-    assert_eq!(own.names(&taken), [taken.clone()]);
+    assert_eq!(own.names(&taken), [taken.as_str()]);
     let database = format!("crossover_{}", test.run.replace('-', "_"));
     assert_eq!(databases(&database).await, [] as [&str; 0]);
 }
