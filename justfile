@@ -17,8 +17,8 @@ report *args: build
     @{{ crossover }} report {{ args }}
 
 # What would be used here, what is missing, and how to get it
-doctor: build
-    @{{ crossover }} doctor
+doctor *args: build
+    @{{ crossover }} doctor {{ args }}
 
 # Fetch now what a run would fetch
 setup: build

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::error::ContextValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crossover_engine::command::EngineCommand;
+use crossover_external::{CleanupArgs, ExternalArgs};
 
 /// Do we need Kafka, and when? Benchmarks and breaks a PostgreSQL-polled job system, and says what held.
 #[derive(Debug, Parser)]
@@ -40,8 +41,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Write the report of a run again from what it recorded, also of one that died
     Report(ReportArgs),
-    /// Say which servers would be used, what is missing, and how to get it
-    Doctor,
+    /// Say which servers would be used, what is missing, and how to get it; with --testbed external, look at yours
+    Doctor(ExternalArgs),
     /// Fetch now what a run would fetch
     Setup,
     /// Look at dead letters of a kept system, bring them back, or give them up
@@ -57,6 +58,9 @@ pub enum Command {
     /// Own the processes of a run (the harness starts this)
     #[command(hide = true)]
     Supervise,
+    /// Remove what a run made on servers of your own (the supervisor of a run starts this)
+    #[command(hide = true)]
+    ExternalCleanup(CleanupArgs),
 }
 
 /// How jobs are dispatched.

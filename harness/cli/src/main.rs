@@ -33,13 +33,17 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Bench(args) => commands::bench::run(args).await,
         Command::Report(args) => commands::report::run(&args),
-        Command::Doctor => commands::doctor::run(),
-        Command::Setup => commands::doctor::setup().await,
+        Command::Doctor(args) => commands::doctor::run(&args).await,
+        Command::Setup => commands::setup::run().await,
         Command::Clean(args) => commands::clean::run(&args).await,
         Command::Dlq(command) => commands::dlq::run(command).await,
         Command::Instrument(args) => commands::instrument::run(&args).await,
         Command::Engine(command) => {
             crossover_engine::command::run(*command).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::ExternalCleanup(args) => {
+            crossover_external::cleanup::run(&args).await?;
             Ok(ExitCode::SUCCESS)
         }
         // Taken care of before there was a runtime.

@@ -7,4 +7,5 @@ pub mod dlq;
 pub mod doctor;
 pub mod instrument;
 pub mod report;
+pub mod setup;
 mod sweep;

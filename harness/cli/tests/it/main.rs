@@ -6,6 +6,7 @@ mod bad_input;
 mod conformance;
 mod event_worker;
 mod kills;
+mod machine;
 mod relay;
 mod replayed;
 mod runs;

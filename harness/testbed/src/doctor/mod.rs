@@ -3,13 +3,12 @@
 //! Starts nothing but `--version` of programs, changes nothing, and does not probe the network. Blocks for up to a few
 //! seconds: call it off the async threads. The text is the command line's business.
 
+mod docker;
+mod needs;
 mod programs;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -21,8 +20,59 @@ use crate::{disk, usage};
 /// Above this, group commit hides what a benchmark of commits wants to see; disks of today are well below.
 const SLOW_FSYNC_US: f64 = 10_000.0;
 
-/// A local daemon that does not answer by then is not one to build on.
-const DOCKER_WITHIN: Duration = Duration::from_secs(2);
+pub use needs::{Readiness, Use, readiness};
+
+/// Something that a run may need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Processors.
+    Cpus,
+    /// Main memory.
+    Memory,
+    /// A PostgreSQL server's programs.
+    Postgres,
+    /// Who runs the server.
+    PostgresUser,
+    /// Where its data goes.
+    DataDisk,
+    /// What a flush to that disk takes.
+    DurableWrite,
+    /// To build this program.
+    CCompiler,
+    /// For a testbed of containers.
+    Docker,
+    /// Runs Kafka.
+    Java,
+    /// Fetches Kafka.
+    Maven,
+    /// Kafka's jars.
+    Kafka,
+    /// Builds Toxiproxy.
+    Go,
+    /// The proxy of links.
+    Toxiproxy,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cpus => "CPUs",
+            Self::Memory => "memory",
+            Self::Postgres => "PostgreSQL",
+            Self::PostgresUser => "user of PostgreSQL",
+            Self::DataDisk => "disk for data",
+            Self::DurableWrite => "durable write",
+            Self::CCompiler => "C compiler",
+            Self::Docker => "Docker engine",
+            Self::Java => "Java",
+            Self::Maven => "Maven",
+            Self::Kafka => "Apache Kafka",
+            Self::Go => "Go",
+            Self::Toxiproxy => "Toxiproxy",
+        })
+    }
+}
 
 /// How a part is provided for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,8 +89,8 @@ pub enum State {
 /// What was found of one part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which part, such as `PostgreSQL`.
-    pub part: String,
+    /// Which part.
+    pub part: Part,
     /// How it is provided for.
     pub state: State,
     /// What was found, with version and place.
@@ -49,11 +99,11 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
-/// Looks at everything that a run may need.
+/// Looks at everything that a run may need. What fetches a part is no need while the part is in the cache.
 #[must_use]
 pub fn examine() -> Vec<Finding> {
     let base = PostgresOptions::new("doctor").base;
-    vec![
+    let mut findings = vec![
         cpus(),
         memory(),
         postgres(),
@@ -61,20 +111,38 @@ pub fn examine() -> Vec<Finding> {
         data_disk(&base),
         fsync_time(&base),
         programs::c_compiler(),
-        docker(),
+        docker::engine(),
         programs::java(),
-        programs::maven(),
-        programs::kafka(),
-        programs::go(),
-        programs::toxiproxy(),
-    ]
+    ];
+    for (part, program) in [
+        (programs::kafka(), programs::maven as fn() -> Finding),
+        (programs::toxiproxy(), programs::go),
+    ] {
+        if part.state != State::Ready {
+            findings.push(program());
+        }
+        findings.push(part);
+    }
+    findings
+}
+
+/// Looks at one part that can be fetched.
+#[must_use]
+pub fn examine_kafka() -> Finding {
+    programs::kafka()
+}
+
+/// Looks at one part that can be fetched.
+#[must_use]
+pub fn examine_toxiproxy() -> Finding {
+    programs::toxiproxy()
 }
 
 fn cpus() -> Finding {
     let count = usage::cpus();
     let remedy = (count < 2).then(|| "load and database share one CPU: use a machine with more".to_owned());
     Finding {
-        part: "CPUs".to_owned(),
+        part: Part::Cpus,
         state: State::Ready,
         found: count.to_string(),
         remedy,
@@ -82,11 +150,14 @@ fn cpus() -> Finding {
 }
 
 fn memory() -> Finding {
-    from_result("memory", usage::memory_bytes().map(|bytes| (disk::gib(bytes), None)))
+    from_result(
+        Part::Memory,
+        usage::memory_bytes().map(|bytes| (disk::gib(bytes), None)),
+    )
 }
 
 fn postgres() -> Finding {
-    let part = "PostgreSQL".to_owned();
+    let part = Part::Postgres;
     match find(&PostgresOptions::new("doctor").source) {
         Ok(Some(found)) => Finding {
             part,
@@ -109,7 +180,7 @@ fn postgres() -> Finding {
 }
 
 fn postgres_user() -> Finding {
-    from_result("user of PostgreSQL", server_user().map(|user| (user.name, None)))
+    from_result(Part::PostgresUser, server_user().map(|user| (user.name, None)))
 }
 
 fn data_disk(base: &Path) -> Finding {
@@ -124,7 +195,7 @@ fn data_disk(base: &Path) -> Finding {
             remedy,
         ))
     });
-    from_result("disk for data", examined)
+    from_result(Part::DataDisk, examined)
 }
 
 fn fsync_time(base: &Path) -> Finding {
@@ -135,57 +206,10 @@ fn fsync_time(base: &Path) -> Finding {
             remedy,
         )
     });
-    from_result("durable write", measured)
+    from_result(Part::DurableWrite, measured)
 }
 
-fn docker() -> Finding {
-    let part = "Docker engine".to_owned();
-    let address = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-    match docker_answers(&address) {
-        Ok(()) => Finding {
-            part,
-            state: State::Ready,
-            found: format!("answers at {address}"),
-            remedy: None,
-        },
-        Err(error) => {
-            let found = format!("no answer at {address}: {error}; the local testbed is used");
-            Finding {
-                part,
-                state: State::Missing,
-                found,
-                remedy: Some("start it, if containers are wanted".to_owned()),
-            }
-        }
-    }
-}
-
-/// Asks the engine's `_ping`.
-fn docker_answers(address: &str) -> std::io::Result<()> {
-    if let Some(path) = address.strip_prefix("unix://") {
-        let stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(DOCKER_WITHIN))?;
-        return ping(stream);
-    }
-    let stream = TcpStream::connect(address.strip_prefix("tcp://").unwrap_or(address))?;
-    stream.set_read_timeout(Some(DOCKER_WITHIN))?;
-    ping(stream)
-}
-
-fn ping(mut stream: impl Read + Write) -> std::io::Result<()> {
-    stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")?;
-    let mut answer = [0; 64];
-    let count = stream.read(&mut answer)?;
-    let status = String::from_utf8_lossy(&answer[..count]).into_owned();
-    if status.contains(" 200 ") {
-        Ok(())
-    } else {
-        Err(std::io::Error::other(format!("it says {:?}", status.lines().next())))
-    }
-}
-
-fn from_result(part: &str, result: Result<(String, Option<String>)>) -> Finding {
-    let part = part.to_owned();
+fn from_result(part: Part, result: Result<(String, Option<String>)>) -> Finding {
     match result {
         Ok((found, remedy)) => Finding {
             part,
@@ -197,7 +221,7 @@ fn from_result(part: &str, result: Result<(String, Option<String>)>) -> Finding 
     }
 }
 
-fn missing(part: String, error: &TestbedError) -> Finding {
+fn missing(part: Part, error: &TestbedError) -> Finding {
     match error {
         TestbedError::Unavailable { what, remedy } => Finding {
             part,
@@ -227,10 +251,5 @@ mod tests {
                 "{finding:?}"
             );
         }
-    }
-
-    #[test]
-    fn an_engine_that_does_not_listen_does_not_answer() {
-        assert!(docker_answers("unix:///nonexistent/docker.sock").is_err());
     }
 }

@@ -1,91 +1,69 @@
 //! Programs that build and fetch, and what event-driven mode has of theirs in the cache.
-//!
-//! A program that is not there is no lack when what it fetches is in the cache.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::{Finding, State, missing};
+use super::{Finding, Part, State, missing};
 use crate::cache::cache_directory;
 use crate::error::{Result, TestbedError};
 use crate::kafka::{KAFKA_VERSION, find_java, find_libs, require_maven};
 use crate::toxiproxy::{TOXIPROXY_VERSION, find_toxiproxy, require_go};
 
-const PURPOSE: &str = "for event-driven mode";
-
 pub(super) fn c_compiler() -> Finding {
     let found = version(&["cc", "--version"]);
-    let found =
-        found.ok_or_else(|| TestbedError::unavailable("no cc (needed to build)", "apt-get install build-essential"));
-    finding("C compiler", found.map(|found| format!("{found} (needed to build)")))
+    finding(
+        Part::CCompiler,
+        found.ok_or_else(|| TestbedError::unavailable("no cc", "apt-get install build-essential")),
+    )
 }
 
 pub(super) fn java() -> Finding {
     let found = find_java().map(|java| {
         let program = java.program.display().to_string();
-        let version = version(&[&program, "-version"]).unwrap_or_else(|| java.major.to_string());
-        format!("{version} ({PURPOSE})")
+        version(&[&program, "-version"]).unwrap_or_else(|| java.major.to_string())
     });
-    finding("Java", found)
+    finding(Part::Java, found)
 }
 
 pub(super) fn maven() -> Finding {
-    tool(
-        "Maven",
-        &["mvn", "--version"],
-        require_maven(),
-        find_libs(),
-        "Apache Kafka",
-    )
+    let found = require_maven().map(|()| version(&["mvn", "--version"]).unwrap_or_else(|| "mvn".to_owned()));
+    finding(Part::Maven, found)
 }
 
 pub(super) fn go() -> Finding {
-    tool("Go", &["go", "version"], require_go(), find_toxiproxy(), "Toxiproxy")
+    let found = require_go().map(|()| version(&["go", "version"]).unwrap_or_else(|| "go".to_owned()));
+    finding(Part::Go, found)
 }
 
 pub(super) fn kafka() -> Finding {
     let how = format!("{KAFKA_VERSION} will be fetched by Maven (54 MB)");
-    cached("Apache Kafka", KAFKA_VERSION, find_libs(), require_maven(), &how)
+    let usable = find_java().and_then(|_| require_maven());
+    cached(Part::Kafka, KAFKA_VERSION, find_libs(), usable, &how)
 }
 
 pub(super) fn toxiproxy() -> Finding {
     let how = format!("{TOXIPROXY_VERSION} will be built by Go (half a minute)");
-    cached("Toxiproxy", TOXIPROXY_VERSION, find_toxiproxy(), require_go(), &how)
-}
-
-/// A program that fetches `what`.
-fn tool(part: &str, command: &[&str], usable: Result<()>, cached: Result<Option<PathBuf>>, what: &str) -> Finding {
-    let is_cached = cached.is_ok_and(|place| place.is_some());
-    let found = match usable {
-        Ok(()) => {
-            let version = version(command).unwrap_or_else(|| command[0].to_owned());
-            Ok(format!("{version} ({PURPOSE})"))
-        }
-        Err(_) if is_cached => Ok(format!("none that will do, and none needed: {what} is in the cache")),
-        Err(error) => Err(error),
-    };
-    finding(part, found)
+    cached(Part::Toxiproxy, TOXIPROXY_VERSION, find_toxiproxy(), require_go(), &how)
 }
 
 /// What a program fetches.
-fn cached(part: &str, version: &str, place: Result<Option<PathBuf>>, usable: Result<()>, how: &str) -> Finding {
+fn cached(part: Part, version: &str, place: Result<Option<PathBuf>>, usable: Result<()>, how: &str) -> Finding {
     match place {
-        Ok(Some(place)) => finding(part, Ok(format!("{version} in {} ({PURPOSE})", place.display()))),
+        Ok(Some(place)) => finding(part, Ok(format!("{version} in {}", place.display()))),
         Ok(None) => match usable.and_then(|()| cache_directory()) {
             Ok(cache) => Finding {
-                part: part.to_owned(),
+                part,
                 state: State::WillFetch,
-                found: format!("none; {how} into {}, needs the network ({PURPOSE})", cache.display()),
-                remedy: None,
+                found: format!("none; {how} into {}, needs the network", cache.display()),
+                remedy: Some("crossover setup fetches it now".to_owned()),
             },
-            Err(error) => missing(part.to_owned(), &error),
+            Err(error) => missing(part, &error),
         },
-        Err(error) => missing(part.to_owned(), &error),
+        Err(error) => missing(part, &error),
     }
 }
 
-fn finding(part: &str, found: Result<String>) -> Finding {
-    let part = part.to_owned();
+fn finding(part: Part, found: Result<String>) -> Finding {
     match found {
         Ok(found) => Finding {
             part,
@@ -139,12 +117,11 @@ mod tests {
     #[test]
     fn a_tool_is_missed_only_while_the_cache_lacks_what_it_fetches() {
         let place = || Ok(Some(PathBuf::from("/cache/x")));
-        let states = |place: fn() -> Result<Option<PathBuf>>, usable: fn() -> Result<()>| {
-            let part = cached("Part", "1", place(), usable(), "1 will be fetched").state;
-            (tool("Tool", &["true"], usable(), place(), "Part").state, part)
+        let state = |place: fn() -> Result<Option<PathBuf>>, usable: fn() -> Result<()>| {
+            cached(Part::Kafka, "1", place(), usable(), "1 will be fetched").state
         };
-        assert_eq!(states(place, lacking), (State::Ready, State::Ready));
-        assert_eq!(states(|| Ok(None), lacking), (State::Missing, State::Missing));
-        assert_eq!(states(|| Ok(None), || Ok(())), (State::Ready, State::WillFetch));
+        assert_eq!(state(place, lacking), State::Ready);
+        assert_eq!(state(|| Ok(None), lacking), State::Missing);
+        assert_eq!(state(|| Ok(None), || Ok(())), State::WillFetch);
     }
 }

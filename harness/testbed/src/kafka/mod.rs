@@ -30,7 +30,9 @@
 //! Must not make topics, nor produce or consume: whoever needs that has a client library.
 
 mod broker;
+mod check;
 mod cluster;
+mod identify;
 mod java;
 mod libs;
 mod listeners;
@@ -39,6 +41,7 @@ mod probe;
 mod properties;
 mod wire;
 
+pub use check::{BrokersFound, SecurityProtocol, check_brokers};
 pub use cluster::LocalKafka;
 pub use java::{Java, OLDEST_JAVA, find_java};
 pub(crate) use libs::require_maven;

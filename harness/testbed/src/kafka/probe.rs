@@ -5,13 +5,14 @@
 //!
 //! Must not retry: whoever waits for a broker does.
 
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::identify::{Speaker, by_answer};
 use super::wire::{self, Ask, VersionRange};
 use crate::error::{Result, TestbedError};
 
@@ -58,14 +59,7 @@ pub struct BrokerAddress {
 /// # Errors
 /// `BadInput` if something else answers, with what it is where that shows; `Unavailable` if nothing does.
 pub async fn probe_broker(address: &str) -> Result<BrokerAnswer> {
-    let response = exchange(address, Ask::ApiVersions).await?;
-    match wire::api_versions(&response) {
-        Some((0, ranges)) => Ok(BrokerAnswer { ranges }),
-        Some((code, _)) => Err(TestbedError::Other(format!(
-            "the broker at {address} answers ApiVersions with error {code}"
-        ))),
-        None => Err(foreign(address, &response)),
-    }
+    ask_versions(address).await.map_err(|failure| failure.explain(address))
 }
 
 /// The brokers that the one at `host:port` names to clients of that listener, by id: all that are alive, in its view.
@@ -73,8 +67,36 @@ pub async fn probe_broker(address: &str) -> Result<BrokerAnswer> {
 /// # Errors
 /// As [`probe_broker`].
 pub async fn brokers_seen_at(address: &str) -> Result<Vec<BrokerAddress>> {
+    ask_brokers(address).await.map_err(|failure| failure.explain(address))
+}
+
+/// Why there is no answer of a broker.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There is no connection: nobody listens, or there is no such host.
+    Refused(Error),
+    /// The connection was closed instead of an answer.
+    Closed(Error),
+    /// No answer in time.
+    Silent,
+    /// An answer that no broker gives.
+    Foreign(Vec<u8>),
+    /// A broker's, that it does not know the question.
+    Code(i16),
+}
+
+pub(super) async fn ask_versions(address: &str) -> Result<BrokerAnswer, Failure> {
+    let response = exchange(address, Ask::ApiVersions).await?;
+    match wire::api_versions(&response) {
+        Some((0, ranges)) => Ok(BrokerAnswer { ranges }),
+        Some((code, _)) => Err(Failure::Code(code)),
+        None => Err(Failure::Foreign(response)),
+    }
+}
+
+pub(super) async fn ask_brokers(address: &str) -> Result<Vec<BrokerAddress>, Failure> {
     let response = exchange(address, Ask::Brokers).await?;
-    let brokers = wire::brokers(&response).ok_or_else(|| foreign(address, &response))?;
+    let brokers = wire::brokers(&response).ok_or(Failure::Foreign(response))?;
     let mut brokers: Vec<BrokerAddress> = brokers
         .into_iter()
         .map(|(id, host, port)| BrokerAddress {
@@ -87,25 +109,20 @@ pub async fn brokers_seen_at(address: &str) -> Result<Vec<BrokerAddress>> {
 }
 
 /// One request and its response, without the size.
-async fn exchange(address: &str, ask: Ask) -> Result<Vec<u8>> {
+async fn exchange(address: &str, ask: Ask) -> Result<Vec<u8>, Failure> {
     let exchanged = timeout(ANSWER_WITHIN, async {
-        let mut stream = TcpStream::connect(address)
-            .await
-            .map_err(|error| refused(address, &error))?;
-        let written = stream.write_all(&wire::request(ask)).await;
-        written.map_err(|error| closed(address, &error))?;
+        let mut stream = TcpStream::connect(address).await.map_err(Failure::Refused)?;
+        stream.write_all(&wire::request(ask)).await.map_err(Failure::Closed)?;
         let mut size = [0; 4];
-        let read = stream.read_exact(&mut size).await;
-        read.map_err(|error| closed(address, &error))?;
+        stream.read_exact(&mut size).await.map_err(Failure::Closed)?;
         let Some(length) = wire::response_length(size) else {
-            return Err(foreign(address, &the_rest(stream, size).await));
+            return Err(Failure::Foreign(the_rest(stream, size).await));
         };
         let mut response = vec![0; length];
-        let read = stream.read_exact(&mut response).await;
-        read.map_err(|error| closed(address, &error))?;
+        stream.read_exact(&mut response).await.map_err(Failure::Closed)?;
         Ok(response)
     });
-    exchanged.await.unwrap_or_else(|_| Err(silent(address)))
+    exchanged.await.unwrap_or(Err(Failure::Silent))
 }
 
 /// What a foreigner said, as far as it comes at once.
@@ -118,16 +135,36 @@ async fn the_rest(mut stream: TcpStream, first: [u8; 4]) -> Vec<u8> {
     said
 }
 
-fn foreign(address: &str, said: &[u8]) -> TestbedError {
-    let text = String::from_utf8_lossy(said);
-    let what = if said.first() == Some(&b'E') && text.contains("FATAL") {
-        "a PostgreSQL"
-    } else if text.starts_with("HTTP/") {
-        "an HTTP server"
-    } else if said.starts_with(&[0x15, 0x03]) {
-        "a server that wants TLS"
-    } else {
-        "something else that answers"
+impl Failure {
+    /// With the address, and what to do.
+    pub(super) fn explain(&self, address: &str) -> TestbedError {
+        match self {
+            Self::Refused(error) => refused(address, error),
+            Self::Closed(error) => TestbedError::unavailable(
+                format!(
+                    "{address} takes a connection and closes it without an answer ({error}), so no Kafka broker can be reached there"
+                ),
+                "start the broker behind it, or correct host and port; a listener for TLS behaves like this too",
+            ),
+            Self::Silent => TestbedError::unavailable(
+                format!("no answer from a Kafka broker at {address} within {ANSWER_WITHIN:?}"),
+                "start it or wake it, correct host and port (an HTTP server keeps silent like this), or open the firewall",
+            ),
+            Self::Foreign(said) => foreign(address, by_answer(said)),
+            Self::Code(code) => {
+                TestbedError::Other(format!("the broker at {address} answers ApiVersions with error {code}"))
+            }
+        }
+    }
+}
+
+/// What another server at the address of a broker is.
+pub(super) fn foreign(address: &str, speaker: Speaker) -> TestbedError {
+    let what = match speaker {
+        Speaker::Postgres => "a PostgreSQL",
+        Speaker::Http => "an HTTP server",
+        Speaker::Tls => "a server that wants TLS",
+        Speaker::Other => "something else that answers",
     };
     TestbedError::BadInput(format!(
         "{address} is {what}, not a Kafka broker (or not a plaintext listener of one); give the address of a broker, whose \
@@ -135,44 +172,21 @@ fn foreign(address: &str, said: &[u8]) -> TestbedError {
     ))
 }
 
-fn refused(address: &str, error: &std::io::Error) -> TestbedError {
-    if error.kind() == ErrorKind::InvalidInput || error.to_string().contains("lookup address") {
+fn refused(address: &str, error: &Error) -> TestbedError {
+    if error.kind() == ErrorKind::InvalidInput {
         return TestbedError::BadInput(format!(
             "{address:?} is not an address of a broker: {error}; give host:port"
+        ));
+    }
+    // A resolver's failure has no kind of its own.
+    if error.to_string().contains("lookup address") {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        return TestbedError::BadInput(format!(
+            "no host is named {host:?} (of the broker {address}): {error}; correct the name, or give host:port with an IP address"
         ));
     }
     TestbedError::unavailable(
         format!("no Kafka broker at {address}: {error}"),
         "start it, or correct host and port",
     )
-}
-
-fn closed(address: &str, error: &std::io::Error) -> TestbedError {
-    TestbedError::unavailable(
-        format!(
-            "{address} takes a connection and closes it without an answer ({error}), so no Kafka broker can be reached there"
-        ),
-        "start the broker behind it, or correct host and port; a listener for TLS behaves like this too",
-    )
-}
-
-fn silent(address: &str) -> TestbedError {
-    TestbedError::unavailable(
-        format!("no answer from a Kafka broker at {address} within {ANSWER_WITHIN:?}"),
-        "start it or wake it, correct host and port (an HTTP server keeps silent like this), or open the firewall",
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_foreigner_is_named_by_what_it_says() {
-        let named = |said: &[u8]| foreign("host:1", said).to_string();
-        assert!(named(b"E\0\0\0\x8fSFATAL\0").contains("a PostgreSQL"));
-        assert!(named(b"HTTP/1.1 400 Bad Request\r\n").contains("an HTTP server"));
-        assert!(named(&[0x15, 0x03, 0x03, 0, 2]).contains("wants TLS"));
-        assert!(named(b"SSH-2.0").contains("something else"));
-    }
 }

@@ -22,8 +22,8 @@ use crate::error::{Result, TestbedError};
 /// A fork and exec takes milliseconds; on a host under full load, with its disk busy, seconds were never seen.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// The supervisor's own bounds add up to 11 s and the removal of directories.
-const SHUTDOWN_WITHIN: Duration = Duration::from_secs(40);
+/// The supervisor's own bounds add up to 32 s with commands, and the removal of directories.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// After SIGKILL only the kernel's work is left.
 const DEATH_WITHIN: Duration = Duration::from_secs(5);
@@ -214,6 +214,17 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Has a program run at the end, when all processes are gone and before directories go. It has to be quick: all such
+    /// programs together get 20 s. Its failure is the failure of [`Supervisor::shutdown`]; after the death of the harness,
+    /// the supervisor's log has it.
+    ///
+    /// # Errors
+    /// `Other` if the supervisor is gone.
+    pub async fn run_at_end(&self, spec: ProcessSpec) -> Result<()> {
+        self.ask(RequestBody::RunAtEnd(spec), ANSWER_WITHIN).await?;
+        Ok(())
+    }
+
     /// From now on, the end of the harness ends nothing: the supervisor stays with what it holds, described in the file
     /// whose path this answers. [`super::kept::end_kept`] ends it. A [`Supervisor::shutdown`] still ends all.
     ///
@@ -232,7 +243,7 @@ impl Supervisor {
     /// Ends everything in order, and waits until it is gone.
     ///
     /// # Errors
-    /// `Other` if a directory could not be removed, or the supervisor does not end.
+    /// `Other` if a directory could not be removed, a command failed, or the supervisor does not end.
     pub async fn shutdown(self) -> Result<()> {
         self.ask(RequestBody::Shutdown, SHUTDOWN_WITHIN).await?;
         let mut changes = self.inner.shared.changes();

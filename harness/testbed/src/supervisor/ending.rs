@@ -1,9 +1,12 @@
 //! The end of a run: continue, stop, kill, remove. Everything here is bounded.
 //!
 //! ```text
-//!   SIGCONT to all ─▶ stop rules, newest first ─▶ SIGKILL to every descendant, until none ─▶ directories
-//!                     └─ 10 s or 2 s in all ─┘    └────────────── 1 s ─────────────────┘
+//!   SIGCONT to all ─▶ stop rules, newest first ─▶ SIGKILL to every descendant, until none ─▶ commands ─▶ directories
+//!                     └─ 10 s or 2 s in all ─┘    └────────────── 1 s ─────────────────┘    └ 20 s in all ┘
 //! ```
+//!
+//! Commands remove what lies outside this machine: a database on a server that is not ours. They come when nothing is
+//! left that could use it, and a run on servers of our own has none.
 //!
 //! In an orderly end each child is gone before the next is asked, so that an engine can still reach its database. After
 //! the death of the harness all are asked at once: nobody waits for a clean stop, and a slow engine must not use up the
@@ -17,7 +20,9 @@ use nix::sys::signal::{Signal as NixSignal, kill};
 
 use super::children::{Child, kill_all};
 use super::descendants::descendants_of;
+use super::protocol::ProcessSpec;
 use super::serve::Supervision;
+use crate::logs;
 
 /// How children are asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +48,9 @@ impl Manner {
 /// SIGKILL takes milliseconds; the bound is for a machine that is out of memory or disk.
 const KILL_BUDGET: Duration = Duration::from_secs(1);
 
+/// For all commands together: dropping a database of gigabytes on a busy server takes seconds.
+pub(super) const COMMANDS_BUDGET: Duration = Duration::from_secs(20);
+
 /// How often a wait looks again, in case a death of a descendant of a descendant sends us no signal.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -59,7 +67,13 @@ impl Supervision {
             Manner::AfterDeath => self.stop(&newest_first, deadline),
         }
         self.kill_the_rest();
-        self.remove_directories()
+        let mut failures = self.run_commands();
+        failures.extend(self.remove_directories());
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(failures.join("; "))
+        }
     }
 
     /// Asks all of them, and waits for the longest of their rules.
@@ -92,14 +106,37 @@ impl Supervision {
         }
     }
 
-    fn remove_directories(&mut self) -> Result<(), String> {
-        let removed = self.directories.drain(..).rev().map(|directory| directory.remove());
-        let failures: Vec<String> = removed.filter_map(Result::err).collect();
-        if failures.is_empty() {
-            Ok(())
-        } else {
-            Err(failures.join("; "))
+    /// The latest first, one after the other; answers what failed.
+    fn run_commands(&mut self) -> Vec<String> {
+        let deadline = Instant::now() + COMMANDS_BUDGET;
+        let commands: Vec<ProcessSpec> = self.commands.drain(..).rev().collect();
+        let failed = |spec: &ProcessSpec| self.run_command(spec, deadline).err();
+        let failures = commands.iter().filter_map(failed).collect();
+        if !commands.is_empty() {
+            self.kill_the_rest();
         }
+        failures
+    }
+
+    fn run_command(&mut self, spec: &ProcessSpec, deadline: Instant) -> Result<(), String> {
+        let (name, log) = (&spec.name, spec.log.display());
+        self.children.spawn(spec)?;
+        loop {
+            match self.exits().into_iter().find(|exit| exit.name == *name) {
+                Some(exit) if exit.is_success() => return Ok(()),
+                Some(exit) => return Err(format!("{exit}: {} (log {log})", logs::tail(&spec.log))),
+                None if Instant::now() >= deadline => {
+                    return Err(format!("{name} did not end within {COMMANDS_BUDGET:?} (log {log})"));
+                }
+                None => self.wait_for_signal(LOOK_AGAIN),
+            }
+        }
+    }
+
+    /// Answers what failed.
+    fn remove_directories(&mut self) -> Vec<String> {
+        let removed = self.directories.drain(..).rev().map(|directory| directory.remove());
+        removed.filter_map(Result::err).collect()
     }
 }
 

@@ -11,10 +11,11 @@ use nix::sys::signal::{Signal as NixSignal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+use super::ending::COMMANDS_BUDGET;
 use super::serve::Supervision;
 use crate::error::{Result, TestbedError};
 
-/// Twice what the end takes at most.
+/// Twice what the end takes at most, without commands.
 const END_WITHIN: Duration = Duration::from_secs(6);
 
 /// What is kept, as written to the file.
@@ -28,6 +29,8 @@ pub struct Kept {
     pub processes: Vec<(String, u32)>,
     /// What will be removed.
     pub directories: Vec<PathBuf>,
+    /// Names of the programs that run at the end, to remove what lies outside this machine.
+    pub commands: Vec<String>,
 }
 
 impl Kept {
@@ -56,7 +59,12 @@ impl Kept {
 /// As [`Kept::read`]; `Other` if its supervisor does not end within a few seconds.
 pub async fn end_kept(file: &Path) -> Result<Kept> {
     let kept = Kept::read(file)?;
-    let deadline = Instant::now() + END_WITHIN;
+    let commands = if kept.commands.is_empty() {
+        Duration::ZERO
+    } else {
+        COMMANDS_BUDGET
+    };
+    let deadline = Instant::now() + END_WITHIN + commands;
     if let (true, Ok(pid)) = (kept.is_running(), i32::try_from(kept.supervisor_pid)) {
         kill(Pid::from_raw(pid), NixSignal::SIGTERM)
             .map_err(|error| TestbedError::Other(format!("can't signal the supervisor (pid {pid}): {error}")))?;
@@ -95,6 +103,7 @@ impl Keeping {
                 .iter()
                 .map(|directory| directory.path().to_path_buf())
                 .collect(),
+            commands: supervision.commands.iter().map(|spec| spec.name.clone()).collect(),
         };
         let text = serde_json::to_string_pretty(&kept).map_err(|error| error.to_string())?;
         std::fs::write(&self.file, text).map_err(|error| format!("can't write {}: {error}", self.file.display()))

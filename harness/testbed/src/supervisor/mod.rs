@@ -3,14 +3,14 @@
 //! ```text
 //!   harness ──stdin (requests, JSON lines)──▶ supervisor ──fork, exec──▶ engine processes, PostgreSQL, …
 //!           ◀─stdout (events, JSON lines)────     │   ◀── SIGCHLD, orphans (child subreaper)
-//!                                                 └──▶ directories to remove at the end
+//!                                                 └──▶ commands to run and directories to remove at the end
 //! ```
 //!
 //! How each death ends:
 //!
 //! | who dies | what follows |
 //! |---|---|
-//! | the harness, by whatever | end of file on stdin: all children are continued, asked to stop (2 s in all), and killed with every descendant; then the directories go |
+//! | the harness, by whatever | end of file on stdin: all children are continued, asked to stop (2 s in all), and killed with every descendant; then commands run, and the directories go |
 //! | a child | [`Exit`] is sent at once; the name may be spawned again |
 //! | a child that left children behind | they fall to the supervisor (it is their subreaper) and die at the end |
 //! | the supervisor | its children die by `PR_SET_PDEATHSIG`; the harness sees end of file; directories stay behind |

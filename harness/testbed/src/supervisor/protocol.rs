@@ -240,6 +240,7 @@ pub(super) enum RequestBody {
     RemoveDirectoryAtEnd {
         path: PathBuf,
     },
+    RunAtEnd(ProcessSpec),
     Keep {
         file: PathBuf,
     },

@@ -78,6 +78,7 @@ impl Supervision {
             }
             RequestBody::Signal { name, signal, reach } => self.children.signal(&name, signal, reach)?,
             RequestBody::RemoveDirectoryAtEnd { path } => self.directories.push(Removable::check(&path)?),
+            RequestBody::RunAtEnd(spec) => self.commands.push(spec),
             RequestBody::Keep { file } => {
                 let keeping = Keeping { file };
                 keeping.try_record(self)?;

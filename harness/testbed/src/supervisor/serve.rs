@@ -16,7 +16,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use super::children::Children;
 use super::ending::Manner;
 use super::kept::Keeping;
-use super::protocol::Event;
+use super::protocol::{Event, Exit, ProcessSpec};
 use super::requests::Lines;
 use crate::owned::Removable;
 
@@ -38,6 +38,8 @@ pub fn supervise() -> ExitCode {
 pub(super) struct Supervision {
     pub children: Children,
     pub directories: Vec<Removable>,
+    /// What removes that which is no directory.
+    pub commands: Vec<ProcessSpec>,
     pub keeping: Option<Keeping>,
     signals: SignalFd,
 }
@@ -86,6 +88,7 @@ impl Supervision {
         Ok(Self {
             children: Children::default(),
             directories: Vec::new(),
+            commands: Vec::new(),
             keeping: None,
             signals,
         })
@@ -164,9 +167,16 @@ impl Supervision {
     }
 
     pub(super) fn report_exits(&mut self) {
-        for exit in self.children.reap() {
-            send(&Event::Exited(exit));
+        self.exits();
+    }
+
+    /// Reports the exits since the last look, and answers them.
+    pub(super) fn exits(&mut self) -> Vec<Exit> {
+        let exits = self.children.reap();
+        for exit in &exits {
+            send(&Event::Exited(exit.clone()));
         }
+        exits
     }
 }
 

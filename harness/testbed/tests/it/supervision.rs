@@ -219,3 +219,43 @@ async fn a_program_that_is_no_supervisor_is_an_error() {
     let started = crossover_testbed::Supervisor::start_with("/bin/true".as_ref(), &[], logs.path()).await;
     assert!(started.unwrap_err().to_string().contains("is gone"));
 }
+
+#[tokio::test]
+async fn a_command_at_the_end_runs_when_processes_are_gone_and_directories_are_not() {
+    for is_dropped in [false, true] {
+        let logs = tempfile::tempdir().unwrap();
+        let supervisor = supervisor(logs.path()).await;
+        let mark = unique_sleep();
+        let pid = supervisor.spawn(sleeper("a", logs.path(), &mark)).await.unwrap();
+        let directory = OwnedDirectory::create(logs.path(), "run", "part").unwrap();
+        supervisor.remove_at_end(directory.path()).await.unwrap();
+        let saw = logs.path().join("saw");
+        let script = format!(
+            "[ ! -e /proc/{pid} ] && [ -d {} ] && echo $SECRET > {}",
+            directory.path().display(),
+            saw.display()
+        );
+        let command = shell("cleanup", logs.path(), &script).env("SECRET", "hunter2");
+        supervisor.run_at_end(command).await.unwrap();
+        if is_dropped {
+            drop(supervisor);
+        } else {
+            supervisor.shutdown().await.unwrap();
+        }
+        wait_until("the directory is gone", GONE_WITHIN, || !directory.path().exists());
+        assert_eq!(std::fs::read_to_string(saw).unwrap(), "hunter2\n");
+    }
+}
+
+#[tokio::test]
+async fn a_command_at_the_end_that_fails_is_the_failure_of_the_end_and_directories_go_all_the_same() {
+    let logs = tempfile::tempdir().unwrap();
+    let supervisor = supervisor(logs.path()).await;
+    let directory = OwnedDirectory::create(logs.path(), "run", "part").unwrap();
+    supervisor.remove_at_end(directory.path()).await.unwrap();
+    let command = shell("cleanup", logs.path(), "echo no such server; exit 3");
+    supervisor.run_at_end(command).await.unwrap();
+    let error = supervisor.shutdown().await.unwrap_err().to_string();
+    assert!(error.contains("exited with code 3: no such server"), "{error}");
+    assert!(!directory.path().exists());
+}
