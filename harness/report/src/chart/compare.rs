@@ -95,7 +95,7 @@ fn queues(series: Both, frame: &Frame) -> Option<TimeChart> {
         id: "queues",
         title: "Unfinished jobs",
         note: if apart {
-            "created and not yet finished; dashed and dotted: where those of event-driven wait"
+            "created and not yet finished; dashed and dotted: where those of event-driven wait (outbox: an upper bound)"
         } else {
             "created and not yet finished, at the end of the second"
         }

@@ -30,7 +30,7 @@ fn place(size: Size, label_rows: usize, plot_height: f64) -> Place {
     let bottom = top + plot_height;
     Place {
         left: size.pick(62.0, 50.0),
-        right: width - size.pick(116.0, 90.0),
+        right: width - size.pick(116.0, 96.0),
         top,
         bottom,
         width,
@@ -203,7 +203,7 @@ fn time_axis(sheet: &mut Canvas, frame: &Frame, place: &Place, size: Size) {
     for (name, from, to) in &frame.phases {
         let (from, to) = (x(frame, place, *from), x(frame, place, *to));
         let text = fit(name, size.font(), to - from - 8.0);
-        if text.chars().count() > 5 || text == *name {
+        if text == *name || (size == Size::Wide && text.chars().count() > 5) {
             sheet.text(
                 (from + 4.0, place.bottom + 29.0),
                 &text,

@@ -83,7 +83,7 @@ fn draw(curves: &[Curve], size: Size) -> Canvas {
     let width = size.pick(460.0, 360.0);
     let place = Place {
         left: 52.0,
-        right: width - 88.0,
+        right: width - 94.0,
         top: 12.0,
         bottom: 250.0,
         heights: Axis::log(

@@ -24,7 +24,13 @@ pub fn chart(series: &Series, frame: &Frame) -> Option<TimeChart> {
         } else {
             "Unfinished jobs"
         },
-        note: "created and not yet finished, at the end of the second".to_owned(),
+        // The sampler reads two index entries, no count: rows sent out of order before the oldest unsent one count too.
+        note: if outbox {
+            "created and not yet finished; in the outbox, from the oldest unsent row on: an upper bound"
+        } else {
+            "created and not yet finished, at the end of the second"
+        }
+        .to_owned(),
         unit: Unit::Count("jobs"),
         kind: Kind::Linear,
         lines,

@@ -1,10 +1,10 @@
 //! The key figures of both runs with the change from polling to event-driven.
 
-use crossover_evidence::result::{PhaseResult, RunResult};
+use crossover_evidence::result::{Percentiles, PhaseResult, RunResult};
 
 use super::cost::{self, SYSTEM};
 use super::{Pair, change, phases};
-use crate::format::{count, mebibytes, ms, number, percent, percentile_short, rate, seconds};
+use crate::format::{NONE, count, mebibytes, ms, number, percent, percentile_short, rate, seconds};
 
 /// Rows that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ fn group(title: impl Into<String>, rows: Vec<Option<Row>>) -> Group {
 
 /// A row, unless neither mode has the number.
 fn row(name: &str, values: Pair<Option<f64>>, show: fn(f64) -> String) -> Option<Row> {
-    let text = |value: Option<f64>| value.map_or_else(|| crate::format::NONE.to_owned(), show);
+    let text = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), show);
     (values.polling.is_some() || values.event.is_some()).then(|| Row {
         name: name.to_owned(),
         values: values.map(text),
@@ -59,7 +59,7 @@ fn row(name: &str, values: Pair<Option<f64>>, show: fn(f64) -> String) -> Option
 }
 
 /// A percentile that was not reached says so.
-fn latency(name: &str, sets: Pair<&crossover_evidence::result::Percentiles>, of: Quantile) -> Option<Row> {
+fn latency(name: &str, sets: Pair<&Percentiles>, of: Quantile) -> Option<Row> {
     let values = sets.map(of);
     (sets.polling.count + sets.event.count > 0).then(|| Row {
         name: name.to_owned(),
@@ -68,7 +68,7 @@ fn latency(name: &str, sets: Pair<&crossover_evidence::result::Percentiles>, of:
     })
 }
 
-type Quantile = fn(&crossover_evidence::result::Percentiles) -> Option<f64>;
+type Quantile = fn(&Percentiles) -> Option<f64>;
 
 fn of_phase(phase: Pair<&PhaseResult>) -> Group {
     let dispatch = phase.map(|phase| &phase.latency_ms.dispatch);
@@ -113,7 +113,6 @@ fn whole_run(runs: Pair<&RunResult>) -> Group {
 }
 
 fn postgres(runs: Pair<&RunResult>) -> Vec<Option<Row>> {
-    let whole = |value: f64| number(value);
     vec![
         row(
             "lock waits on job",
@@ -123,12 +122,12 @@ fn postgres(runs: Pair<&RunResult>) -> Vec<Option<Row>> {
         row(
             "connections of the engine, most",
             runs.map(|run| Some(f64::from(run.postgres.connections_max))),
-            whole,
+            number,
         ),
         row(
             "dead tuples in job, most",
             runs.map(|run| Some(run.postgres.dead_tuples_max as f64)),
-            whole,
+            number,
         ),
     ]
 }
@@ -167,7 +166,7 @@ fn to_start(runs: Pair<&RunResult>) -> Vec<Option<Row>> {
         .find(|cost| cost.name == SYSTEM)
         .map(|system| system.processes.map(|number| Some(number as f64)));
     vec![
-        processes.and_then(|processes| row("processes", processes, |value| number(value))),
+        processes.and_then(|processes| row("processes", processes, number)),
         row("start-up, its steps in turn", runs.map(startup_s), seconds),
     ]
 }

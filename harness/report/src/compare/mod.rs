@@ -79,17 +79,17 @@ pub fn phases<'a>(runs: Pair<&'a RunResult>) -> Vec<Pair<&'a PhaseResult>> {
 }
 
 /// Latencies of the whole runs.
-pub fn runs_latency<'a>(runs: Pair<&'a RunResult>) -> Pair<&'a LatencySet> {
+pub fn runs_latency(runs: Pair<&RunResult>) -> Pair<&LatencySet> {
     runs.map(|run| &run.latency_ms)
 }
 
 /// The phase that shows the system neither at rest nor in trouble: `steady`; `None` where there is none by that name.
-pub fn steady<'a>(runs: Pair<&'a RunResult>) -> Option<Pair<&'a PhaseResult>> {
+pub fn steady(runs: Pair<&RunResult>) -> Option<Pair<&PhaseResult>> {
     phases(runs).into_iter().find(|phase| phase.polling.name == "steady")
 }
 
 /// The phase with the highest intended rate.
-pub fn heaviest<'a>(runs: Pair<&'a RunResult>) -> Option<Pair<&'a PhaseResult>> {
+pub fn heaviest(runs: Pair<&RunResult>) -> Option<Pair<&PhaseResult>> {
     let rate = |phase: &Pair<&PhaseResult>| phase.polling.load.intended_per_s;
     phases(runs).into_iter().max_by(|a, b| rate(a).total_cmp(&rate(b)))
 }
@@ -105,9 +105,9 @@ pub fn change(values: Pair<Option<f64>>) -> String {
     } else if less <= 0.0 {
         NONE.to_owned()
     } else if event < polling {
-        format!("÷ {}", times(more / less))
+        format!("÷\u{a0}{}", times(more / less))
     } else {
-        format!("× {}", times(more / less))
+        format!("×\u{a0}{}", times(more / less))
     }
 }
 
@@ -130,10 +130,10 @@ mod tests {
 
     #[test]
     fn a_change_reads_from_polling_to_event_driven() {
-        assert_eq!(of(104.0, 3.1), "÷ 34");
-        assert_eq!(of(0.02, 0.056), "× 2.8");
+        assert_eq!(of(104.0, 3.1), "÷\u{a0}34");
+        assert_eq!(of(0.02, 0.056), "×\u{a0}2.8");
         assert_eq!(of(1.0, 0.98), "≈");
-        assert_eq!(of(0.001, 12.0), "× 12,000");
+        assert_eq!(of(0.001, 12.0), "×\u{a0}12,000");
         assert_eq!(of(0.0, 0.0), "≈");
         assert_eq!(of(0.0, 3.0), NONE);
     }

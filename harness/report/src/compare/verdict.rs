@@ -26,23 +26,30 @@ pub struct Banner {
     pub findings: Vec<String>,
 }
 
-/// The banner of both runs.
+/// The banner of both runs. Runs that can't be compared, or were not run to their end, get no finding.
 pub fn banner(runs: Pair<&RunResult>) -> Banner {
     let of_runs = runs.map(verdict::word);
-    let unlike = unlike(runs);
-    let word = if unlike.is_empty() {
-        worse(of_runs)
-    } else {
-        Word::Invalid
-    };
-    let mut troubles: Vec<String> = unlike;
+    let mut troubles = unlike(runs);
+    let comparable = troubles.is_empty();
+    let whole = runs
+        .named()
+        .iter()
+        .all(|(_, run)| run.run.valid && !run.run.interrupted);
     troubles.extend(runs.named().into_iter().flat_map(|(mode, run)| of_run(mode, run)));
     Banner {
-        word,
-        words: both_words(of_runs),
+        word: if comparable { worse(of_runs) } else { Word::Invalid },
+        words: if comparable {
+            both_words(of_runs)
+        } else {
+            "NOT COMPARABLE".to_owned()
+        },
         headline: headline(runs),
         troubles,
-        findings: findings(runs),
+        findings: if comparable && whole {
+            findings(runs)
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -71,12 +78,12 @@ fn both_words(words: Pair<Word>) -> String {
         .join(", ")
 }
 
-/// Why the runs can't be compared: they are not of one plan.
+/// Why the runs can't be compared: they are not of one plan, one size and one build.
 fn unlike(runs: Pair<&RunResult>) -> Vec<String> {
     let differ = |name: &str, values: Pair<String>| {
         (values.polling != values.event).then(|| {
             format!(
-                "Not one plan: the {name} is {} in the polling run and {} in the event-driven one, so the numbers can't be compared.",
+                "Not comparable: the {name} is {} in the polling run and {} in the event-driven one.",
                 values.polling, values.event
             )
         })
@@ -85,6 +92,15 @@ fn unlike(runs: Pair<&RunResult>) -> Vec<String> {
         differ("scenario", runs.map(|run| run.run.scenario.clone())),
         differ("seed", runs.map(|run| run.run.seed.to_string())),
         differ("number of planned starts", runs.map(|run| count(run.load.intended))),
+        differ(
+            "number of replicas",
+            runs.map(|run| count(run.topology.replicas.into())),
+        ),
+        differ("number of workers", runs.map(|run| count(run.topology.workers.into()))),
+        differ(
+            "commit",
+            runs.map(|run| run.run.git_commit.clone().unwrap_or_else(|| "unknown".to_owned())),
+        ),
     ]
     .into_iter()
     .flatten()
@@ -280,8 +296,15 @@ fn blast(runs: Pair<&RunResult>) -> Vec<String> {
 fn of_fault(runs: Pair<&RunResult>, (kind, target): (&str, &str)) -> String {
     let is_it = |fault: &&FaultInfo| fault.kind == kind && fault.target == target && fault.starts_intended > 0;
     let part = |(mode, run): (&str, &RunResult)| Some(starts_met(mode, run.faults.iter().find(is_it)?));
+    let missing =
+        |(mode, run): (&'static str, &RunResult)| (!run.faults.iter().any(|fault| is_it(&fault))).then_some(mode);
     let parts: Vec<String> = runs.named().into_iter().filter_map(part).collect();
-    format!("During {} on {target}: {}.", words(kind), parts.join("; "))
+    let absent: Vec<&str> = runs.named().into_iter().filter_map(missing).collect();
+    let where_not = match absent.first() {
+        Some(mode) => format!(" (not in {mode})"),
+        None => String::new(),
+    };
+    format!("During {} on {target}{where_not}: {}.", words(kind), parts.join("; "))
 }
 
 fn starts_met(mode: &str, fault: &FaultInfo) -> String {

@@ -50,8 +50,10 @@ pub fn compare_terminal(page: &ComparePage) -> String {
         }
     }
     out.push('\n');
-    for claim in &comparison.claims {
-        out.push_str(&wrap(&claim_line(claim), "  "));
+    // Runs that can't be compared leave every claim with the same words.
+    let alike = |a: &Claim, b: &Claim| (a.verdict, &a.evidence) == (b.verdict, &b.evidence);
+    for claims in comparison.claims.chunk_by(alike) {
+        out.push_str(&wrap(&claim_line(claims), "  "));
     }
     for (mode, check) in not_passed(page) {
         let text = format!("{} {mode}: {}: {}", mark(check), words(&check.name), check.detail);
@@ -162,7 +164,11 @@ fn mark(check: &Check) -> &'static str {
     }
 }
 
-fn claim_line(claim: &Claim) -> String {
-    let word = claim_word(claim.verdict).to_uppercase();
-    format!("{} {word}. {}", claim.id, sentence(&claim.evidence))
+fn claim_line(claims: &[Claim]) -> String {
+    let ids: Vec<&str> = claims.iter().map(|claim| claim.id.as_str()).collect();
+    let said = claims.first().map_or_else(String::new, |claim| {
+        let word = claim_word(claim.verdict).to_uppercase();
+        format!("{word}. {}", sentence(&claim.evidence))
+    });
+    format!("{} {said}", ids.join(", "))
 }

@@ -87,8 +87,31 @@ fn runs_of_other_plans_are_not_compared() {
     let page = compare_html(&compared.page());
     assert_order(
         &page,
-        &["<body class=\"invalid\"", "Not one plan: the seed is 42", "43"],
+        &[
+            "<body class=\"invalid\"",
+            "NOT COMPARABLE.",
+            "Not comparable: the seed is 42",
+            "43",
+        ],
     );
+}
+
+#[test]
+fn a_run_that_is_invalid_or_was_broken_off_yields_no_finding() {
+    let mut invalid = compared();
+    (invalid.event.result.run.valid, invalid.event.result.run.invalid_reasons) = (false, vec!["a debug build".into()]);
+    let mut cut = compared();
+    cut.polling.result.run.interrupted = true;
+    for (compared, why) in [
+        (invalid, "Event-driven: Its numbers cannot be used: a debug build."),
+        (cut, "Polling: Interrupted after"),
+    ] {
+        let text = compare_terminal(&compared.page());
+        assert!(
+            text.contains(why) && !text.contains("sooner") && !text.contains("At rest"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

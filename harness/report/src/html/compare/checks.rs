@@ -31,7 +31,7 @@ pub fn checks(runs: Pair<&RunResult>) -> Markup {
 }
 
 /// In the order of the polling run, then those that only the other has.
-fn names<'a>(runs: Pair<&'a RunResult>) -> Vec<&'a str> {
+fn names(runs: Pair<&RunResult>) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for check in runs.polling.checks.iter().chain(&runs.event.checks) {
         if !names.contains(&check.name.as_str()) {

@@ -10,7 +10,7 @@ use crate::html::shell::section;
 /// The table, a heading a group.
 pub fn figures(runs: Pair<&RunResult>) -> Markup {
     let body = html! {
-        p { "The change reads from polling to event-driven: ÷ 10 is a tenth of polling's, × 2 twice as much, ≈ the same within 5 %." }
+        p { "The change reads from polling to event-driven: ÷\u{a0}10 is a tenth of polling's, ×\u{a0}2 twice as much, ≈ the same within 5 %." }
         div.scroll {
             table.figures-of {
                 thead { tr { th.t { "figure" } th { "polling" } th { "event-driven" } th { "change" } } }
