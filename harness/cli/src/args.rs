@@ -129,6 +129,9 @@ pub struct BenchArgs {
     /// Where runs are written
     #[arg(long, default_value = "reports/runs")]
     pub output: PathBuf,
+    /// Servers of your own.
+    #[command(flatten)]
+    pub external: ExternalArgs,
 }
 
 /// Flags of `report`.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use crossover_evidence::result::{Check, Claim, ClaimVerdict, RunInfo, RunResult, Verdict};
+use crossover_external::TestbedKind;
 use crossover_testbed::{RunLock, TestbedError, disk};
 use tokio::sync::watch;
 
@@ -27,6 +28,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let mut overrides = args.set.clone();
     overrides.extend(args.seed.map(|seed| format!("seed={seed}")));
     let scenario = scenario::load(&path, &overrides)?;
+    run::check_external(&scenario.document, &args.external)?;
     let points = sweep::points(&path, &scenario, &overrides)?;
     if args.mode == BenchMode::Compare && (args.keep || !points.is_empty()) {
         let why = match args.keep {
@@ -67,6 +69,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         keep: args.keep,
         postgres_port: args.postgres_port,
         history: !args.no_history,
+        external: args.external.clone(),
     };
     if args.mode == BenchMode::Compare {
         return compare::run(&scenario, &options, &directory, interrupted, &progress).await;
@@ -145,6 +148,12 @@ fn command(args: &BenchArgs) -> String {
     }
     if args.no_history {
         command.push_str(" --no-history");
+    }
+    if args.external.testbed == TestbedKind::External {
+        command.push_str(" --testbed external");
+    }
+    for broker in &args.external.external_broker {
+        command.push_str(&format!(" --external-broker {broker}"));
     }
     command
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use crossover_evidence::result::FaultInfo;
 use crossover_proto::clock::MonotonicNs;
-use crossover_testbed::{LocalKafka, Signal, Supervisor};
+use crossover_testbed::{LocalKafka, LocalPostgres, Signal, Supervisor};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
@@ -83,7 +83,7 @@ impl Timeline {
         let mut index = 0;
         for fault in self.document.faults.clone() {
             let target = Target::parse(&fault.target, &self.document.topology).map_err(anyhow::Error::msg)?;
-            if self.servers.mode() == Mode::Polling && !target.is_in_every_mode() {
+            if self.servers.mode == Mode::Polling && !target.is_in_every_mode() {
                 let text = format!("no {} on {}: polling mode has none", verb(fault.kind), fault.target);
                 self.meta.event(text);
                 continue;
@@ -131,7 +131,7 @@ impl Timeline {
     async fn hit(&self, target: &Target) -> anyhow::Result<Hit> {
         Ok(match target {
             Target::Part(name) => Hit::Part(name.clone()),
-            Target::Postgres => Hit::Postgres(self.servers.postgres.name().to_owned()),
+            Target::Postgres => Hit::Postgres(self.postgres()?.name().to_owned()),
             Target::Broker(id) => Hit::Broker(*id, self.kafka()?.name_of(*id)?.to_owned()),
             Target::RelayLeader => {
                 let mut connection = PgConnection::connect(&self.servers.database.reveal()).await?;
@@ -143,7 +143,13 @@ impl Timeline {
     }
 
     fn kafka(&self) -> anyhow::Result<&LocalKafka> {
-        self.servers.kafka.as_ref().context("there is no broker in this run")
+        let kafka = self.servers.local().and_then(|local| local.kafka.as_ref());
+        kafka.context("there is no broker of ours in this run")
+    }
+
+    fn postgres(&self) -> anyhow::Result<&LocalPostgres> {
+        let local = self.servers.local().context("there is no PostgreSQL of ours in this run")?;
+        Ok(&local.postgres)
     }
 
     /// Breaks it; true if the break was seen from outside.
@@ -155,10 +161,10 @@ impl Timeline {
                 return Ok(self.supervisor.pid_of(name).is_some_and(is_stopped));
             }
             (Hit::Postgres(_), FaultKind::Kill) => {
-                self.servers.postgres.halt(Signal::Kill).await?;
+                self.postgres()?.halt(Signal::Kill).await?;
             }
             (Hit::Postgres(_), FaultKind::Terminate) => {
-                self.servers.postgres.halt(Signal::Int).await?;
+                self.postgres()?.halt(Signal::Int).await?;
             }
             (Hit::Broker(id, _), FaultKind::Kill | FaultKind::Terminate) => {
                 self.kafka()?.halt(*id, ending(kind)).await?;
@@ -180,7 +186,7 @@ impl Timeline {
         }
         match hit {
             Hit::Postgres(_) => {
-                self.servers.postgres.start_again().await?;
+                self.postgres()?.start_again().await?;
             }
             Hit::Broker(id, _) => {
                 self.kafka()?.start_again(*id).await?;

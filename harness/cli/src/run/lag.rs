@@ -17,12 +17,15 @@ const OUTBOX_PERIOD: Duration = Duration::from_millis(250);
 /// Time between two looks at the groups, of which each is three requests a job type.
 const LAG_PERIOD: Duration = Duration::from_millis(500);
 
-/// Two index entries, however long the backlog is: ids are drawn one after the other, and sent nearly so. Rows in flight
-/// that were acknowledged out of order count as unsent until the oldest of them is.
+/// Counts no more than a few thousand index entries. Beyond them the backlog is what lies between its oldest row and the
+/// last id drawn: an upper bound, since rows behind the oldest may have been sent.
 const OUTBOX: &str = "/* sample_outbox */
-    SELECT (SELECT last_value FROM outbox_id_seq) - id + 1 AS backlog,
+    WITH counted AS MATERIALIZED (
+        SELECT count(*) AS rows FROM (SELECT FROM outbox WHERE sent_at IS NULL LIMIT 5000) AS pending
+    )
+    SELECT CASE WHEN rows < 5000 THEN rows ELSE (SELECT last_value FROM outbox_id_seq) - id + 1 END AS backlog,
            (extract(epoch FROM clock_timestamp() - created_at) * 1000)::bigint AS oldest_ms
-    FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT 1";
+    FROM outbox, counted WHERE sent_at IS NULL ORDER BY id + 0 LIMIT 1";
 
 /// Looks at the outbox until the task is aborted.
 pub(super) async fn look_at_outbox(options: PgConnectOptions, sink: Sink) {

@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use crossover_engine::store::migrate;
 use crossover_evidence::result::RunResult;
+use crossover_external::ExternalArgs;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::history::Recorder;
 use crossover_testbed::Supervisor;
@@ -51,6 +52,7 @@ pub use judge::judge;
 pub use load::Load;
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
+pub use testbed::check_external;
 
 use crate::args::Mode;
 use crate::scenario::Scenario;
@@ -77,6 +79,8 @@ pub struct Options {
     pub postgres_port: Option<u16>,
     /// Record a history.
     pub history: bool,
+    /// Servers of the user's own.
+    pub external: ExternalArgs,
 }
 
 /// Runs a scenario in a fresh directory `path`; the run is on disk whatever happens.
@@ -189,7 +193,10 @@ impl Stages<'_> {
         if let Some(reference) = &document.reference {
             self.progress.stage("pgbench with the same statements");
             let path = self.directory.path();
-            let measured = reference::measure(&servers.postgres, self.scenario, reference, path).await?;
+            let measured = match servers.local() {
+                Some(local) => reference::measure(&local.postgres, self.scenario, reference, path).await?,
+                None => Err("pgbench is only run on a PostgreSQL of ours".to_owned()),
+            };
             match measured {
                 Ok(rate) => self.meta.update(|meta| meta.reference_jobs_per_s = Some(rate))?,
                 Err(reason) => self.meta.event(format!("no reference: {reason}")),
@@ -205,7 +212,7 @@ impl Stages<'_> {
         for entry in &document.workload.definitions {
             clients.register(&entry.definition).await?;
         }
-        if servers.kafka.is_some() {
+        if servers.mode == Mode::EventDriven {
             self.start_relays(&servers, &parts).await?;
         }
         if self.scenario.plan.prefill.is_empty() {

@@ -71,7 +71,7 @@ impl Parts {
             "--housekeeping-interval".to_owned(),
             humantime::format_duration(document.engine.housekeeping_interval).to_string(),
         ];
-        let notify = match self.servers.mode() {
+        let notify = match self.servers.mode {
             Mode::Polling => document.polling.wake == WakeKind::Notify,
             Mode::EventDriven => {
                 args.extend(["--dispatch", "event-driven"].map(str::to_owned));
@@ -126,7 +126,7 @@ impl Parts {
             ("--lease", time(document.engine.lease)),
             ("--grace", time(GRACE)),
         ];
-        flags.extend(match self.servers.mode() {
+        flags.extend(match self.servers.mode {
             Mode::Polling => [
                 ("--batch", document.polling.batch.to_string()),
                 ("--interval", time(document.polling.interval)),
@@ -238,9 +238,16 @@ impl Parts {
         Ok(slowest)
     }
 
-    fn broker_flags(&self, role: KafkaRole) -> impl Iterator<Item = String> {
-        let brokers = self.servers.brokers_of(role).into_iter();
-        brokers.flat_map(|broker| ["--broker".to_owned(), broker])
+    /// None in polling mode.
+    fn broker_flags(&self, role: KafkaRole) -> Vec<String> {
+        let Some(kafka) = self.servers.brokers_of(role) else {
+            return Vec::new();
+        };
+        let brokers = kafka.broker.into_iter().map(|broker| ("--broker", broker));
+        let config = kafka.kafka_config.map(|path| ("--kafka-config", path.display().to_string()));
+        let prefix = ("--topic-prefix", kafka.topic_prefix);
+        let flags = brokers.chain(config).chain([prefix]);
+        flags.flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<Part>> {

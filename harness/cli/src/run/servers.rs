@@ -1,10 +1,11 @@
-//! The servers of a run: which there are, and by which address each role reaches them.
+//! The servers of a run: whose they are, and by which address each role reaches them.
 //!
 //! The harness itself always goes past all proxies.
 
 use std::path::PathBuf;
 
 use crossover_engine::kafka::{Kafka, KafkaArgs};
+use crossover_external::External;
 use crossover_testbed::links::{KafkaRole, PostgresRole};
 use crossover_testbed::{ConnectionUrl, Links, LocalKafka, LocalPostgres};
 
@@ -12,22 +13,38 @@ use crate::args::Mode;
 
 /// All servers of a run.
 pub struct Servers {
+    /// How jobs reach workers.
+    pub mode: Mode,
+    /// The engine's database, past all proxies.
+    pub database: ConnectionUrl,
+    /// Whose they are.
+    pub provider: Provider,
+}
+
+/// Whose the servers are.
+pub enum Provider {
+    /// Ours, on this machine: they end with the run.
+    Local(Box<Local>),
+    /// The user's: they are borrowed.
+    External(External),
+}
+
+/// Servers of our own.
+pub struct Local {
     /// The database server.
     pub postgres: LocalPostgres,
     /// The brokers; none in polling mode.
     pub kafka: Option<LocalKafka>,
     /// A proxy on every link, if the scenario wants them.
     pub links: Option<Links>,
-    /// The engine's database, past all proxies.
-    pub database: ConnectionUrl,
 }
 
 impl Servers {
-    /// How jobs reach workers.
-    pub fn mode(&self) -> Mode {
-        match self.kafka {
-            Some(_) => Mode::EventDriven,
-            None => Mode::Polling,
+    /// The servers, if they are ours to start, stop and look into.
+    pub fn local(&self) -> Option<&Local> {
+        match &self.provider {
+            Provider::Local(local) => Some(local),
+            Provider::External(_) => None,
         }
     }
 
@@ -36,28 +53,22 @@ impl Servers {
     /// # Errors
     /// If the role has no proxy in a run with proxies.
     pub fn database_of(&self, role: PostgresRole) -> anyhow::Result<ConnectionUrl> {
-        match &self.links {
+        match self.local().and_then(|local| local.links.as_ref()) {
             Some(links) => Ok(links.postgres_url(role, &self.database)?),
             None => Ok(self.database.clone()),
         }
     }
 
-    /// Addresses of the brokers, as a role reaches them; none in polling mode.
-    pub fn brokers_of(&self, role: KafkaRole) -> Vec<String> {
-        let Some(kafka) = &self.kafka else { return Vec::new() };
-        let proxied = self.links.as_ref().and_then(|links| links.bootstrap(role));
-        split(&proxied.unwrap_or_else(|| kafka.bootstrap()))
-    }
-
-    /// Data directory of each server, by the name of its process.
-    pub fn data_directories(&self) -> Vec<(String, PathBuf)> {
-        let mut all = vec![(self.postgres.name().to_owned(), self.postgres.data_directory())];
-        let kafka = self.kafka.iter();
-        all.extend(kafka.flat_map(|kafka| {
-            let of_broker = |id| Some((kafka.name_of(id).ok()?.to_owned(), kafka.data_directory(id).ok()?));
-            kafka.ids().into_iter().filter_map(of_broker)
-        }));
-        all
+    /// The brokers, as a role reaches them; `None` in polling mode.
+    pub fn brokers_of(&self, role: KafkaRole) -> Option<KafkaArgs> {
+        match &self.provider {
+            Provider::External(external) => external.kafka().cloned(),
+            Provider::Local(local) => {
+                let kafka = local.kafka.as_ref()?;
+                let proxied = local.links.as_ref().and_then(|links| links.bootstrap(role));
+                Some(brokers_at(&proxied.unwrap_or_else(|| kafka.bootstrap())))
+            }
+        }
     }
 
     /// The brokers, as the harness reaches them; `None` in polling mode.
@@ -65,15 +76,28 @@ impl Servers {
     /// # Errors
     /// If there is no address.
     pub fn broker(&self) -> anyhow::Result<Option<Kafka>> {
-        let Some(kafka) = &self.kafka else { return Ok(None) };
-        let args = KafkaArgs {
-            broker: split(&kafka.bootstrap()),
-            ..KafkaArgs::default()
+        let args = match &self.provider {
+            Provider::External(external) => external.kafka().cloned(),
+            Provider::Local(local) => local.kafka.as_ref().map(|kafka| brokers_at(&kafka.bootstrap())),
         };
-        Ok(Some(Kafka::new(&args)?))
+        Ok(args.as_ref().map(Kafka::new).transpose()?)
+    }
+
+    /// Data directory of each server of ours, by the name of its process.
+    pub fn data_directories(&self) -> Vec<(String, PathBuf)> {
+        let Some(local) = self.local() else { return Vec::new() };
+        let postgres = (local.postgres.name().to_owned(), local.postgres.data_directory());
+        let of_kafka = local.kafka.iter().flat_map(|kafka| {
+            let of_broker = |id| Some((kafka.name_of(id).ok()?.to_owned(), kafka.data_directory(id).ok()?));
+            kafka.ids().into_iter().filter_map(of_broker)
+        });
+        std::iter::once(postgres).chain(of_kafka).collect()
     }
 }
 
-fn split(bootstrap: &str) -> Vec<String> {
-    bootstrap.split(',').map(str::to_owned).collect()
+fn brokers_at(bootstrap: &str) -> KafkaArgs {
+    KafkaArgs {
+        broker: bootstrap.split(',').map(str::to_owned).collect(),
+        ..KafkaArgs::default()
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use crossover_evidence::result::{BrokerInfo, PostgresVersion, TestbedInfo};
+use crossover_external::{Act, External, ExternalArgs, Wanted, check_faults};
 use crossover_testbed::kafka::{BrokerCount, KAFKA_VERSION};
 use crossover_testbed::toxiproxy::ToxiproxyOptions;
 use crossover_testbed::{
@@ -15,8 +16,9 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use super::Options;
 use super::meta::Meta;
 use super::progress::Progress;
-use super::servers::Servers;
+use super::servers::{Local, Provider, Servers};
 use crate::args::Mode;
+use crate::failure::bad_input;
 use crate::scenario::Document;
 
 /// Name of the engine's database.
@@ -38,10 +40,10 @@ const SETTINGS: [&str; 12] = [
     "data_checksums",
 ];
 
-/// Starts the servers that the mode needs, and makes the engine's database.
+/// Gets the servers that the mode needs, ours or the user's, and makes the engine's database.
 ///
 /// # Errors
-/// If one is not to be had, or does not start.
+/// If one is not to be had, will not do, or does not start.
 pub async fn start(
     supervisor: &Supervisor,
     meta: &Meta,
@@ -51,14 +53,101 @@ pub async fn start(
 ) -> anyhow::Result<Servers> {
     // Points of a sweep are all named 01, 02, …, and two runs may begin in one second: the process tells them apart.
     let id = format!("{}-{}", meta.get().id, std::process::id());
+    let (database, provider) = match options.external.is_external()? {
+        true => borrow(supervisor, meta, options, &id, progress).await?,
+        false => start_local(supervisor, meta, document, options, &id, progress).await?,
+    };
+    Ok(Servers {
+        mode: options.mode,
+        database,
+        provider,
+    })
+}
+
+/// Refuses what can't be had on servers of the user's own.
+///
+/// # Errors
+/// Bad input, with its place.
+pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::Result<()> {
+    if !external.is_external()? {
+        return Ok(());
+    }
+    if document.topology.proxied {
+        let why = "with --testbed external, processes reach your servers at their own addresses; leave it out";
+        return Err(bad_input(format!("topology.proxied: found true; {why}")));
+    }
+    for (table, settings) in [("postgres", &document.postgres), ("kafka", &document.kafka)] {
+        if let Some(name) = settings.keys().next() {
+            let why = "with --testbed external, the settings of your servers are yours to make; take it out";
+            return Err(bad_input(format!("{table}.{name}: {why}")));
+        }
+    }
+    let faults = document.faults.iter().map(|fault| (fault.target.as_str(), Act::Signal));
+    Ok(check_faults(faults, external.allow_faults)?)
+}
+
+/// A database and a prefix of topics on the user's servers.
+async fn borrow(
+    supervisor: &Supervisor,
+    meta: &Meta,
+    options: &Options,
+    id: &str,
+    progress: &Progress,
+) -> anyhow::Result<(ConnectionUrl, Provider)> {
+    progress.stage("looking at your servers");
+    let program = std::env::current_exe().context("can't find our own executable")?;
+    let wanted = Wanted {
+        run_id: id,
+        has_brokers: options.mode == Mode::EventDriven,
+        program: &program,
+    };
+    let external = External::prepare(&options.external, &wanted, supervisor).await?;
+    let examined = external.examined();
+    let settings = settings_of(external.database()).await?;
+    meta.update(|meta| {
+        meta.invalid_reasons.extend(examined.invalid_reasons().cloned());
+        let differences = examined.differences().map(|text| (0, format!("your servers: {text}")));
+        meta.events.extend(differences);
+        meta.testbed = Some(TestbedInfo {
+            provider: "external".to_owned(),
+            postgres: PostgresVersion {
+                version: examined.postgres.version.clone(),
+                settings,
+            },
+            broker: examined.kafka.as_ref().map(|kafka| BrokerInfo {
+                kind: kafka.kind.clone(),
+                version: String::new(),
+            }),
+            acknowledgement: examined.acknowledgements(),
+            fsync_us_p50: None,
+            file_system: String::new(),
+            cpus: u32::try_from(usage::cpus()).unwrap_or(u32::MAX),
+            memory_mb: usage::memory_bytes().unwrap_or_default() / 1_048_576,
+            startup_ms: vec![("your servers examined".to_owned(), millis(external.took()))],
+        });
+    })?;
+    for line in external.by_hand() {
+        progress.note(&format!("removed at the end; should that be prevented, by hand: {line}"));
+    }
+    Ok((external.database().clone(), Provider::External(external)))
+}
+
+async fn start_local(
+    supervisor: &Supervisor,
+    meta: &Meta,
+    document: &Document,
+    options: &Options,
+    id: &str,
+    progress: &Progress,
+) -> anyhow::Result<(ConnectionUrl, Provider)> {
     progress.stage("starting PostgreSQL");
-    let postgres = start_postgres(supervisor, meta, document, options, &id).await?;
+    let postgres = start_postgres(supervisor, meta, document, options, id).await?;
     let kafka = match options.mode {
         Mode::Polling => None,
-        Mode::EventDriven => Some(kafka_options(document, &id)?),
+        Mode::EventDriven => Some(kafka_options(document, id)?),
     };
     let links = match document.topology.proxied {
-        true => Some(link_up(supervisor, meta, &postgres, kafka.as_ref(), &id, progress).await?),
+        true => Some(link_up(supervisor, meta, &postgres, kafka.as_ref(), id, progress).await?),
         false => None,
     };
     let kafka = match kafka {
@@ -66,12 +155,8 @@ pub async fn start(
         None => None,
     };
     let database = create_database(&postgres, DATABASE).await?;
-    Ok(Servers {
-        postgres,
-        kafka,
-        links,
-        database,
-    })
+    let local = Local { postgres, kafka, links };
+    Ok((database, Provider::Local(Box::new(local))))
 }
 
 /// The brokers' addresses are drawn with their options: proxies are made for them before they listen.
@@ -210,8 +295,8 @@ pub async fn settle_statistics(database: &ConnectionUrl) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
-    let mut connection = PgConnection::connect(&postgres.url().reveal())
+async fn settings_of(server: &ConnectionUrl) -> anyhow::Result<Vec<(String, String)>> {
+    let mut connection = PgConnection::connect(&server.reveal())
         .await
         .context("PostgreSQL does not answer")?;
     let query = "SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1) ORDER BY name";
@@ -224,6 +309,11 @@ async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
         settings.push((row.try_get("name")?, row.try_get("value")?));
     }
     connection.close().await?;
+    Ok(settings)
+}
+
+async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
+    let settings = settings_of(&postgres.url()).await?;
     let data = postgres.data_directory();
     let times = postgres.start_times();
     let mut startup_ms = vec![
