@@ -148,7 +148,10 @@ impl Timeline {
     }
 
     fn postgres(&self) -> anyhow::Result<&LocalPostgres> {
-        let local = self.servers.local().context("there is no PostgreSQL of ours in this run")?;
+        let local = self
+            .servers
+            .local()
+            .context("there is no PostgreSQL of ours in this run")?;
         Ok(&local.postgres)
     }
 

@@ -244,7 +244,9 @@ impl Parts {
             return Vec::new();
         };
         let brokers = kafka.broker.into_iter().map(|broker| ("--broker", broker));
-        let config = kafka.kafka_config.map(|path| ("--kafka-config", path.display().to_string()));
+        let config = kafka
+            .kafka_config
+            .map(|path| ("--kafka-config", path.display().to_string()));
         let prefix = ("--topic-prefix", kafka.topic_prefix);
         let flags = brokers.chain(config).chain([prefix]);
         flags.flat_map(|(flag, value)| [flag.to_owned(), value]).collect()

@@ -127,7 +127,9 @@ async fn borrow(
         });
     })?;
     for line in external.by_hand() {
-        progress.note(&format!("removed at the end; should that be prevented, by hand: {line}"));
+        progress.note(&format!(
+            "removed at the end; should that be prevented, by hand: {line}"
+        ));
     }
     Ok((external.database().clone(), Provider::External(external)))
 }

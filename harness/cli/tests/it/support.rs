@@ -138,16 +138,26 @@ impl Place {
 
     /// `bench polling` of a scenario's text, not started yet.
     pub fn bench(&self, name: &str, scenario: &str, flags: &[&str]) -> Command {
+        self.bench_in("polling", name, scenario, flags)
+    }
+
+    /// As [`Place::bench`], in another mode.
+    pub fn bench_in(&self, mode: &str, name: &str, scenario: &str, flags: &[&str]) -> Command {
         let file = self.write(&format!("{name}.toml"), scenario);
-        let mut command = self.crossover(["bench", "polling"]);
+        let mut command = self.crossover(["bench", mode]);
         command.arg(file).arg("--output").arg(self.path("runs")).args(flags);
         command
     }
 
     /// Runs a scenario to its end.
     pub fn run(&self, name: &str, scenario: &str, flags: &[&str]) -> Finished {
+        self.run_in("polling", name, scenario, flags)
+    }
+
+    /// As [`Place::run`], in another mode.
+    pub fn run_in(&self, mode: &str, name: &str, scenario: &str, flags: &[&str]) -> Finished {
         let _turn = Turn::take();
-        let said = said(&mut self.bench(name, scenario, flags));
+        let said = said(&mut self.bench_in(mode, name, scenario, flags));
         Finished {
             directory: self.only_run(),
             said,
@@ -156,13 +166,18 @@ impl Place {
 
     /// Starts a run, and waits until `count` of its arrivals or so were sent.
     pub fn run_until_sent(&self, name: &str, scenario: &str, flags: &[&str], count: u64) -> UnderWay {
+        self.run_in_until_sent("polling", name, scenario, flags, count)
+    }
+
+    /// As [`Place::run_until_sent`], in another mode.
+    pub fn run_in_until_sent(&self, mode: &str, name: &str, scenario: &str, flags: &[&str], count: u64) -> UnderWay {
         let turn = Turn::take();
-        let child = self.bench(name, scenario, flags).spawn().unwrap();
+        let child = self.bench_in(mode, name, scenario, flags).spawn().unwrap();
         let under_way = UnderWay {
             child: Some(child),
             _turn: turn,
         };
-        wait_until("the load is under way", Duration::from_secs(20), || {
+        wait_until("the load is under way", Duration::from_secs(60), || {
             let Some(run) = self.runs().pop() else { return false };
             let files = fs::read_dir(run.join("history")).into_iter().flatten().flatten();
             let mut load = files.filter(|file| file.file_name().to_string_lossy().starts_with("load-"));
