@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod conformance;
+mod dlq;
 mod kills;
 mod relay;
 mod replayed;

@@ -20,15 +20,15 @@ mod polling_only;
 mod schedule;
 mod start;
 mod steps;
-mod system;
+pub mod system;
 mod topics;
-mod workers;
+pub mod workers;
 
 use system::System;
 
 /// How jobs reach workers.
 #[derive(Debug, Clone, Copy)]
-enum Mode {
+pub enum Mode {
     /// Workers ask for ready jobs.
     Polling,
     /// Outbox, relay, broker, consumers.

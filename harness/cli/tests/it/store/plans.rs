@@ -17,11 +17,12 @@ const JOBS: usize = 20_000;
 const CLAIM_PAGES_MAX: i64 = 3_000;
 
 /// Statements for people and for definitions, and those that insert by what they are given: their plans may be what they like.
-const RARE: [&str; 21] = [
+const RARE: [&str; 22] = [
     "definition_latest",
     "definition_insert",
     "definition_jobs_insert",
     "inspect",
+    "inspect_instance_of_job",
     "inspect_jobs",
     "inspect_audit",
     "inspect_dispatches",
