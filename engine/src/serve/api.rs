@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossover_proto::InstanceId;
 use crossover_proto::definition::Definition;
 use crossover_proto::engine::engine_server::Engine;
 use crossover_proto::engine::{self as wire, CancelOutcome, StartOutcome};
 use crossover_proto::history::Recorder;
+use crossover_proto::{InstanceId, JobId};
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status};
 
@@ -211,8 +211,15 @@ impl Engine for Api {
     }
 
     async fn inspect(&self, request: Request<wire::InspectRequest>) -> Answer<wire::InspectResponse> {
-        let id = InstanceId::from_wire(&request.into_inner().instance_id)
-            .ok_or_else(|| Status::invalid_argument("instance_id: expected 16 bytes"))?;
+        let request = request.into_inner();
+        let id = match request.job_id {
+            job if job > 0 && request.instance_id.is_empty() => {
+                let instance = self.store.instance_of_job(JobId(job)).await.map_err(status)?;
+                instance.ok_or_else(|| Status::not_found(format!("no job {job}")))?
+            }
+            _ => InstanceId::from_wire(&request.instance_id)
+                .ok_or_else(|| Status::invalid_argument("instance_id: expected 16 bytes"))?,
+        };
         let view = self.store.inspect(id).await.map_err(status)?;
         let view = view.ok_or_else(|| Status::not_found(format!("no instance {id}")))?;
         Ok(Response::new(wire::InspectResponse {
@@ -223,6 +230,7 @@ impl Engine for Api {
             jobs: view.jobs.into_iter().map(job_status).collect(),
             audit: view.audit.into_iter().map(audit_entry).collect(),
             dispatches: view.dispatches.into_iter().map(dispatch).collect(),
+            instance_id: id.to_wire().to_vec().into(),
         }))
     }
 }

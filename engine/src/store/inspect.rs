@@ -80,6 +80,9 @@ const INSTANCE: &str = "/* inspect */
     SELECT name, version, instance.state::text AS state, step
     FROM instance JOIN definition ON definition.id = definition_id WHERE instance.id = $1";
 
+const INSTANCE_OF_JOB: &str = "/* inspect_instance_of_job */
+    SELECT instance_id FROM job WHERE id = $1";
+
 const JOBS: &str = "/* inspect_jobs */
     SELECT id, job_type, step, ordinal, state::text AS state, attempt, worker, last_error
     FROM job WHERE instance_id = $1 ORDER BY id";
@@ -93,9 +96,21 @@ const DISPATCHES: &str = "/* inspect_dispatches */
            (extract(epoch FROM sent_at) * 1000000)::bigint AS sent_us, partition, record_offset
     FROM outbox WHERE job_id = ANY (ARRAY(SELECT id FROM job WHERE instance_id = $1)) ORDER BY id + 0";
 
-pub(super) const STATEMENTS: [&str; 4] = [INSTANCE, JOBS, AUDIT, DISPATCHES];
+pub(super) const STATEMENTS: [&str; 5] = [INSTANCE, INSTANCE_OF_JOB, JOBS, AUDIT, DISPATCHES];
 
 impl Store {
+    /// The instance that a job belongs to.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn instance_of_job(&self, job: JobId) -> Result<Option<InstanceId>, EngineError> {
+        let id = sqlx::query_scalar(INSTANCE_OF_JOB)
+            .bind(job.0)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(id.map(InstanceId))
+    }
+
     /// Looks an instance up.
     ///
     /// # Errors

@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crossover_engine::command::EngineCommand;
 use crossover_external::{CleanupArgs, ExternalArgs};
 
+use crate::commands::dlq::ReadFrom;
+
 /// Do we need Kafka, and when? Benchmarks and breaks a PostgreSQL-polled job system, and says what held.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
@@ -147,16 +149,17 @@ pub struct ReportArgs {
 pub enum DlqCommand {
     /// One line for each dead letter, and how many there are for each reason
     List(DlqSelection),
-    /// Where a job's instance stands, with its audit trail
+    /// Where a job is: its instance, its audit trail and, in event-driven mode, each checkpoint from outbox to worker
     Show {
-        /// Id of the job, as `list` shows it
+        /// Id of the job, as `list` shows it; it need not be a dead letter
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
         job: i64,
         /// The kept system
         #[command(flatten)]
         system: KeptSystem,
     },
     /// Bring dead letters back: queued, with the next attempt and a fresh retry budget
-    Replay(DlqChange),
+    Replay(DlqReplay),
     /// Give dead letters up for good
     Discard(DlqChange),
 }
@@ -195,6 +198,19 @@ pub struct DlqChange {
     /// The kept system
     #[command(flatten)]
     pub system: KeptSystem,
+}
+
+/// Which dead letters are brought back.
+#[derive(Debug, Clone, Args)]
+#[command(mut_arg("all", |all| all.required_unless_present("from")))]
+pub struct DlqReplay {
+    /// By what they are.
+    #[command(flatten)]
+    pub change: DlqChange,
+    /// Those whose records are in a topic, from here to its present end; one that is done is skipped. TIME has its zone,
+    /// such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TOPIC[:PARTITION][@OFFSET|@TIME]", conflicts_with_all = ["all", "job"])]
+    pub from: Option<ReadFrom>,
 }
 
 /// Flags of `clean`.

@@ -35,7 +35,7 @@ const LATE_SHARE_MAX: f64 = 0.01;
 /// # Errors
 /// If the directory is not a run's, or can't be written.
 pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
-    let meta: RunMeta = read_json(directory, "run.json")?;
+    let meta = RunMeta::read(directory)?;
     let scenario = scenario::reload(&directory.file("scenario.toml"), &meta.scenario)?;
     let mut history = read_history(directory)?;
     if let Some(moment) = meta.snapshot_ns {
@@ -348,7 +348,7 @@ fn no_testbed() -> TestbedInfo {
     }
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &str) -> anyhow::Result<T> {
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &str) -> anyhow::Result<T> {
     let path = directory.file(name);
     let text = fs::read_to_string(&path).map_err(|error| {
         crate::failure::bad_input(format!(

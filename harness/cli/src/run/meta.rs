@@ -11,6 +11,15 @@ use super::Options;
 use super::directory::RunDirectory;
 use crate::scenario::Scenario;
 
+/// Where a run's brokers are, for who looks at a kept system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerAddress {
+    /// `host:port`, separated by commas.
+    pub bootstrap: String,
+    /// Begins the names of all topics and groups.
+    pub prefix: String,
+}
+
 /// The file's content.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunMeta {
@@ -28,6 +37,9 @@ pub struct RunMeta {
     pub started_at: String,
     /// Servers and machine; absent until they are up.
     pub testbed: Option<TestbedInfo>,
+    /// The brokers, as the harness reaches them; none in polling mode, and until they are up.
+    #[serde(default)]
+    pub kafka: Option<BrokerAddress>,
     /// Start of the load (CLOCK_MONOTONIC, ns); absent until then.
     pub origin_ns: Option<u64>,
     /// End of the load's last phase.
@@ -59,6 +71,14 @@ pub struct RunMeta {
 }
 
 impl RunMeta {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged.
+    pub fn read(directory: &RunDirectory) -> anyhow::Result<Self> {
+        super::judge::read_json(directory, "run.json")
+    }
+
     /// What is known before anything starts.
     pub fn new(directory: &RunDirectory, scenario: &Scenario, options: &Options) -> Self {
         let id = directory
@@ -74,6 +94,7 @@ impl RunMeta {
             git_commit: git_commit(),
             started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             testbed: None,
+            kafka: None,
             origin_ns: None,
             load_end_ns: None,
             end_ns: None,

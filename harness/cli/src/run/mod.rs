@@ -46,17 +46,19 @@ use crossover_proto::history::Recorder;
 use crossover_testbed::Supervisor;
 use tokio::sync::watch;
 
+pub use broker::{GroupView, Position};
 pub use clients::Clients;
 pub use directory::RunDirectory;
 pub use judge::judge;
 pub use load::Load;
+pub use meta::RunMeta;
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
 pub use testbed::check_external;
 
 use crate::args::Mode;
 use crate::scenario::Scenario;
-use meta::{Meta, RunMeta};
+use meta::Meta;
 use parts::Parts;
 use samplers::Samplers;
 use servers::Servers;

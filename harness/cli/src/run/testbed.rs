@@ -14,7 +14,7 @@ use crossover_testbed::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::Options;
-use super::meta::Meta;
+use super::meta::{BrokerAddress, Meta};
 use super::progress::Progress;
 use super::servers::{Local, Provider, Servers};
 use crate::args::Mode;
@@ -209,6 +209,10 @@ async fn start_kafka(
         ],
     )?;
     meta.update(|meta| {
+        meta.kafka = Some(BrokerAddress {
+            bootstrap: kafka.bootstrap(),
+            prefix: String::new(),
+        });
         let Some(testbed) = meta.testbed.as_mut() else { return };
         testbed.broker = Some(BrokerInfo {
             kind: "kafka".to_owned(),

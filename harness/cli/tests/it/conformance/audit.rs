@@ -56,6 +56,11 @@ pub async fn an_inspection_shows_jobs_and_audit_trail(system: &System) {
         [("first", 0, 0, "running", 1, "test"), ("beside", 0, 1, "queued", 1, "")]
     );
     assert_eq!(view.jobs[0].job_id, first.job_id);
+    let by_job = wire::InspectRequest {
+        job_id: first.job_id,
+        ..Default::default()
+    };
+    assert_eq!(system.client().inspect(by_job).await.unwrap().into_inner(), view);
     let events: Vec<_> = view
         .audit
         .iter()
@@ -75,11 +80,16 @@ pub async fn an_inspection_shows_jobs_and_audit_trail(system: &System) {
 
 pub async fn an_inspection_of_nothing_says_so(system: &System) {
     let cases = [
-        (InstanceId::new().to_wire().to_vec(), Code::NotFound, "no instance"),
-        (vec![1, 2], Code::InvalidArgument, "expected 16 bytes"),
+        (InstanceId::new().to_wire().to_vec(), 0, Code::NotFound, "no instance"),
+        (Vec::new(), i64::MAX, Code::NotFound, "no job 9223372036854775807"),
+        (vec![1, 2], 1, Code::InvalidArgument, "expected 16 bytes"),
+        (Vec::new(), 0, Code::InvalidArgument, "expected 16 bytes"),
     ];
-    for (id, code, message) in cases {
-        let request = wire::InspectRequest { instance_id: id.into() };
+    for (id, job_id, code, message) in cases {
+        let request = wire::InspectRequest {
+            instance_id: id.into(),
+            job_id,
+        };
         let status = system.client().inspect(request).await.unwrap_err();
         assert_eq!(status.code(), code);
         assert!(status.message().contains(message), "{status}");

@@ -22,7 +22,7 @@ mod start;
 mod steps;
 pub(crate) mod system;
 mod topics;
-mod workers;
+pub(crate) mod workers;
 
 use system::System;
 

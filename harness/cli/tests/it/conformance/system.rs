@@ -234,6 +234,7 @@ impl System {
     pub async fn inspect(&self, id: InstanceId) -> wire::InspectResponse {
         let request = wire::InspectRequest {
             instance_id: id.to_wire().to_vec().into(),
+            job_id: 0,
         };
         self.client().inspect(request).await.unwrap().into_inner()
     }

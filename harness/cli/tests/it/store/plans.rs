@@ -19,11 +19,12 @@ const CLAIM_PAGES_MAX: i64 = 3_000;
 const READ_PAGES_MAX: i64 = 300;
 
 /// Statements for people and for definitions, and those that insert by what they are given: their plans may be what they like.
-const RARE: [&str; 21] = [
+const RARE: [&str; 22] = [
     "definition_latest",
     "definition_insert",
     "definition_jobs_insert",
     "inspect",
+    "inspect_instance_of_job",
     "inspect_jobs",
     "inspect_audit",
     "inspect_dispatches",
