@@ -19,7 +19,7 @@ fn a_second_kind_of_payload_in_the_event() {
 fn a_new_call_of_the_engine() {
     let (from, to) = (
         "service Engine {",
-        "service Engine { rpc Begin(LeaseRequest) returns (OutcomeResponse);",
+        "service Engine { rpc Pause(LeaseRequest) returns (OutcomeResponse);",
     );
     let findings = broken_by_changing("crossover/engine/v1/engine.proto", from, to).unwrap();
     assert_eq!(findings, []);
