@@ -74,6 +74,7 @@ async fn a_begin_answers_per_item_and_an_inspection_shows_the_dispatches() {
     replica.start(wire::StartRequest { items: vec![item] }).await.unwrap();
     let inspect = || wire::InspectRequest {
         instance_id: id.to_wire().to_vec().into(),
+        ..Default::default()
     };
     let view = replica.inspect(inspect()).await.unwrap().into_inner();
     let of = |job_id: i64, attempt: u32| wire::JobRef {
