@@ -113,7 +113,7 @@ fn each_fault_of_a_scenario_is_named_with_its_place() {
         (
             fault("kill", "worker:2", "0s"),
             &[
-                "faults[0].target: found \"worker:2\"; allowed are postgres, replica:1 to replica:1 and worker:1 to worker:1",
+                "faults[0].target: found \"worker:2\"; allowed are postgres, replica:1 to replica:1, worker:1 to worker:1, relay:leader",
             ],
         ),
         (
@@ -136,6 +136,78 @@ fn each_fault_of_a_scenario_is_named_with_its_place() {
     ];
     for (scenario, words) in cases {
         refused_scenario(&scenario, &[], words);
+    }
+}
+
+#[test]
+fn each_setting_of_the_event_driven_mode_is_named_with_what_is_allowed() {
+    let with = |table: &str, line: &str| format!("{TINY}\n[{table}]\n{line}\n");
+    let cases: [(String, &[&str]); 8] = [
+        (
+            with("event_driven", "strategy = \"sleep\""),
+            &["unknown variant `sleep`", "notify", "poll"],
+        ),
+        (
+            with("event_driven", "partitions = 0"),
+            &["event_driven.partitions: found 0; allowed is 1 to 1000"],
+        ),
+        (
+            with("event_driven", "batch = 500\nwindow = 100"),
+            &["event_driven.window: found 100; allowed is 500 to"],
+        ),
+        (
+            with("event_driven", "redispatch_after = \"10ms\""),
+            &["event_driven.redispatch_after: found 10ms; allowed is 1s to"],
+        ),
+        (
+            with("event_driven", "group_protocol = \"eager\""),
+            &["unknown variant `eager`", "classic", "consumer"],
+        ),
+        (
+            with("topology", "brokers = 2"),
+            &["topology.brokers: found 2; allowed are 1 and 3"],
+        ),
+        (
+            with("topology", "relays = 0"),
+            &["topology.relays: found 0; allowed is 1 to 16"],
+        ),
+        (
+            TINY.replacen("duration = \"500ms\"", "duration = \"500ms\"\ndefinition = \"ordr\"", 1),
+            &["load[0].definition", "ordr", "order"],
+        ),
+    ];
+    for (scenario, words) in cases {
+        refused_scenario(&scenario, &[], words);
+    }
+}
+
+#[test]
+fn servers_of_the_users_own_are_not_to_be_broken_nor_set() {
+    let place = Place::new();
+    let external = [
+        "--testbed",
+        "external",
+        "--external-database",
+        "postgres://ann@127.0.0.1:1/x",
+    ];
+    let fault = "\n[[faults]]\nkind = \"kill\"\ntarget = \"postgres\"\nat = \"1s\"\nfor = \"100ms\"\n";
+    let cases: [(String, &[&str]); 3] = [
+        (
+            format!("{TINY}{fault}"),
+            &["faults[0].target: found \"postgres\"", "--allow-faults"],
+        ),
+        (
+            format!("{TINY}\n[postgres]\nwork_mem = \"8MB\"\n"),
+            &["postgres.work_mem", "your servers"],
+        ),
+        (
+            format!("{TINY}\n[topology]\nproxied = true\n"),
+            &["topology.proxied: found true"],
+        ),
+    ];
+    for (index, (scenario, words)) in cases.into_iter().enumerate() {
+        let mut command = place.bench(&format!("external-{index}"), &scenario, &external);
+        refused(&place, &mut command, BAD, words);
     }
 }
 
