@@ -23,7 +23,7 @@ const PROMOTE: &str = "/* promote */
     SELECT job_type FROM promoted";
 
 // Outbox ids are drawn, so the instances are locked first. Those that somebody else is working on are passed over, as by
-// the reaper: the next round sees them again.
+// the reaper: the next round sees them again. `IS TRUE`: a hashed set, see the sweeper.
 const PROMOTE_TO_OUTBOX: &str = concat!(
     "/* promote_to_outbox */
     WITH due AS MATERIALIZED (
@@ -33,7 +33,7 @@ const PROMOTE_TO_OUTBOX: &str = concat!(
         WHERE id = ANY (ARRAY(SELECT instance_id FROM due)) ORDER BY id FOR UPDATE SKIP LOCKED
     ), picked AS MATERIALIZED (
         SELECT id FROM job
-        WHERE id = ANY (ARRAY(SELECT due.id FROM due JOIN locked ON locked.id = due.instance_id))
+        WHERE id = ANY (ARRAY(SELECT id FROM due WHERE (instance_id IN (SELECT id FROM locked)) IS TRUE))
           AND state = 'scheduled' AND run_at <= now()
         FOR UPDATE SKIP LOCKED
     ), promoted AS (

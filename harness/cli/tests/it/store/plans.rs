@@ -206,7 +206,7 @@ async fn plans_hold_after(statistics: Statistics) {
                 &["job_pkey", "outbox_pending", "outbox_pkey"],
             ),
             "sweep_redispatch" => (
-                &["job_pkey", "instance_pkey", "outbox_of_job"],
+                &["job_pkey", "instance_pkey", "outbox_of_job", "hashed SubPlan"],
                 &["job_ready", "outbox_pending", "outbox_pkey"],
             ),
             _ => (&["instance_pkey"], &[]),
