@@ -18,7 +18,7 @@ use super::begin::{self, BATCH_MAX, CALLS_MAX};
 use super::context::Context;
 use super::dead_letter::{DeadLetter, DeadLetters};
 use super::inbox::{Inbox, Note, Ticket};
-use super::rebalance::{Rebalancer, commit, quietly};
+use super::rebalance::{self, Rebalancer, commit, quietly};
 use super::settings;
 use super::tracker::{Received, RecordId, Tracker};
 use super::watch::Watch;
@@ -304,6 +304,10 @@ impl Reader {
 
     /// Stores how far each partition is settled, resumes those that have room again, shows the figures.
     fn settle_up(&mut self, consumer: &BaseConsumer<Context>) {
+        let begun = self.tracker.take_begun();
+        if !begun.is_empty() {
+            rebalance::commit_begin(consumer, &self.topic, &begun);
+        }
         store(consumer, &mut self.tracker, &self.topic);
         let assigned: Vec<i32> = self.tracker.assigned().collect();
         for partition in assigned {

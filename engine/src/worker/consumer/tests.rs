@@ -147,7 +147,9 @@ fn a_twin_in_another_partition_takes_over_from_a_dropped_record() {
 #[test]
 fn a_topic_that_was_made_again_starts_over() {
     let (mut tracker, asked) = with_jobs(3, 8);
+    assert_eq!(tracker.take_begun(), [(0, 0)]);
     assert_eq!(tracker.receive(0, 0, key(2, 9), Bytes::new()), Received::Kept);
+    assert_eq!(tracker.take_begun(), [(0, 0)]);
     asked.iter().for_each(|id| tracker.settle(*id));
     assert_eq!(progress(&mut tracker), []);
     let again = ids(&tracker.ask(1));

@@ -81,6 +81,8 @@ pub(super) struct Tracker {
     /// May be asked for, oldest first; those that were dropped meanwhile are passed over.
     ready: VecDeque<RecordId>,
     startable: VecDeque<RecordId>,
+    /// Partitions that began (again), each with its first offset.
+    begun: Vec<(i32, i64)>,
     stopping: bool,
 }
 
@@ -97,6 +99,7 @@ impl Tracker {
             attempts: HashMap::new(),
             ready: VecDeque::new(),
             startable: VecDeque::new(),
+            begun: Vec::new(),
             stopping: false,
         }
     }
@@ -214,6 +217,9 @@ impl Tracker {
             assigned.generation = self.generation;
             assigned.window = Window::new(self.capacity);
         }
+        if assigned.window.is_new() {
+            self.begun.push((partition, offset));
+        }
         assigned.window.receive(offset);
         Some(Place {
             partition,
@@ -320,6 +326,12 @@ impl Tracker {
         self.partitions
             .iter_mut()
             .filter_map(|(partition, assigned)| Some((*partition, assigned.window.take_progress()?)))
+    }
+
+    /// The partitions of which the first record came, in this assignment or since their topic was made again; each with its
+    /// offset.
+    pub(super) fn take_begun(&mut self) -> Vec<(i32, i64)> {
+        std::mem::take(&mut self.begun)
     }
 
     /// Whether a partition is to be paused or resumed now.

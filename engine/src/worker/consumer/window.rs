@@ -54,6 +54,11 @@ impl Window {
         self.last.is_none_or(|last| offset > last)
     }
 
+    /// Has no record come yet?
+    pub(super) fn is_new(&self) -> bool {
+        self.last.is_none()
+    }
+
     /// The next record of the partition.
     pub(super) fn receive(&mut self, offset: i64) {
         self.records.push_back((offset, Fate::Open));

@@ -38,6 +38,7 @@ pub struct Bed {
     pub broker: String,
     replica: Part,
     replicas: Mutex<Vec<Part>>,
+    workers: Mutex<Vec<Part>>,
     partitions: i32,
     relay: Mutex<Option<JoinHandle<()>>>,
     histories: tempfile::TempDir,
@@ -67,6 +68,7 @@ impl Bed {
             database,
             broker,
             replicas: Mutex::new(vec![replica.clone()]),
+            workers: Mutex::default(),
             replica,
             partitions,
             relay: Mutex::default(),
@@ -113,7 +115,9 @@ impl Bed {
         all.extend(job_types.iter().flat_map(|job_type| ["--job-type", job_type]));
         all.extend(args);
         let address = self.servers.start_engine(&name, &all, None).await;
-        Part { name, address }
+        let part = Part { name, address };
+        self.workers.lock().unwrap().push(part.clone());
+        part
     }
 
     /// Waits until the worker has so many partitions.
@@ -289,7 +293,9 @@ impl Bed {
         let consumer: BaseConsumer = self.config().set("group.id", &group).create().unwrap();
         let read = move || {
             let mut list = TopicPartitionList::new();
-            (0..partitions).for_each(|partition| drop(list.add_partition(&topic, partition)));
+            for partition in 0..partitions {
+                list.add_partition(&topic, partition);
+            }
             let committed = consumer.committed_offsets(list, SOON).unwrap();
             let of = |partition| {
                 let offset = committed.find_partition(&topic, partition).unwrap().offset();
@@ -351,8 +357,14 @@ impl Bed {
 }
 
 impl Drop for Bed {
+    /// A failed test shows what its workers said.
     fn drop(&mut self) {
         self.stop_relay();
+        if std::thread::panicking() {
+            for worker in self.workers.lock().unwrap().iter() {
+                eprintln!("--- {}\n{}", worker.name, self.log_of(worker));
+            }
+        }
     }
 }
 

@@ -62,15 +62,19 @@ pub async fn no_job_is_stuck_when_the_replica_is_killed_and_started_again() {
 
 pub async fn a_stopped_worker_finishes_what_it_runs_and_gives_the_rest_back() {
     let bed = Bed::new(2).await;
-    let first = bed.worker(&["--grace", "2s", "--concurrency", "12"]).await;
+    let first = bed.worker(&["--grace", "4s", "--concurrency", "12"]).await;
     bed.owns(&first, 2).await;
-    let brief = bed.start("one", 6, &taking(Duration::from_millis(700))).await;
+    let brief = bed.start("one", 6, &taking(Duration::from_millis(1_500))).await;
     let long = bed.start("one", 6, &taking(Duration::from_secs(300))).await;
-    // No slots for these: they go to somebody else.
-    bed.start("one", 20, &Work::default()).await;
     let running = "SELECT count(*) FROM job WHERE state = 'running'";
     wait_until("the slots are taken", SOON, || async {
         bed.database.number(running).await == 12
+    })
+    .await;
+    // No slots for these: they go to somebody else.
+    bed.start("one", 20, &Work::default()).await;
+    wait_until("they are in hand", SOON, || async {
+        bed.metric(&first, "worker_records_received_total").await == 32.0
     })
     .await;
     bed.terminate(&first).await;
