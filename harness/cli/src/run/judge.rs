@@ -11,7 +11,7 @@ use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
-    Check, InstrumentInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo, Throughput,
+    Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo, Throughput,
     TopologyInfo, Verdict,
 };
 use crossover_evidence::samples::{self, Sample};
@@ -114,7 +114,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         latency_ms: measures.latency_ms,
         throughput: throughput(meta, measures.throughput, database, end.saturating_since(origin)),
         postgres: samples::postgres(samples, warm, end),
-        outbox: samples::outbox(samples, warm, end, load_end),
+        outbox: outbox(meta, left, warm, load_end, end),
         lag: samples::lag(samples, warm, end, left.topics.as_ref()),
         faults: recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series),
         ledger: judgement.info,
@@ -136,6 +136,25 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
     result.run.valid = result.run.invalid_reasons.is_empty();
     result.claims = hypotheses::judge(document, &result);
     (result, series)
+}
+
+/// What the sampler saw of the outbox, and its end as it was found: the drain may have ended between two looks.
+fn outbox(
+    meta: &RunMeta,
+    left: &Left,
+    warm: MonotonicNs,
+    load_end: MonotonicNs,
+    end: MonotonicNs,
+) -> Option<OutboxInfo> {
+    let seen = samples::outbox(&left.samples, warm, end, load_end)?;
+    let Some(database) = &left.database else { return Some(seen) };
+    let pending = database.outbox.iter().filter(|row| !row.sent).count() as u64;
+    let drained = || meta.drained.then(|| end.saturating_since(load_end).as_secs_f64());
+    Some(OutboxInfo {
+        backlog_end: pending,
+        drain_s: seen.drain_s.or_else(drained),
+        ..seen
+    })
 }
 
 /// The phases with what the samplers saw during each.
