@@ -11,8 +11,8 @@ use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
-    Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo, Throughput,
-    TopologyInfo, Verdict,
+    Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo,
+    Throughput, TopologyInfo, Verdict,
 };
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
@@ -147,7 +147,9 @@ fn outbox(
     end: MonotonicNs,
 ) -> Option<OutboxInfo> {
     let seen = samples::outbox(&left.samples, warm, end, load_end)?;
-    let Some(database) = &left.database else { return Some(seen) };
+    let Some(database) = &left.database else {
+        return Some(seen);
+    };
     let pending = database.outbox.iter().filter(|row| !row.sent).count() as u64;
     let drained = || meta.drained.then(|| end.saturating_since(load_end).as_secs_f64());
     Some(OutboxInfo {
