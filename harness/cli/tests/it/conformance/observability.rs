@@ -9,7 +9,7 @@ pub async fn replica_and_worker_answer_metrics_in_prometheus_format(system: &Sys
     system.start_many("one", 3).await;
     let expected = [
         (system.replica(), "engine_jobs_completed_total", 3.0),
-        (system.replica(), "engine_jobs_claimed_total", 3.0),
+        (system.replica(), system.leases_metric(), 3.0),
         (system.replica(), "engine_instances_started_total", 3.0),
         (worker.clone(), "worker_report_jobs_sum", 3.0),
         (worker.clone(), "worker_jobs_held", 0.0),
@@ -18,7 +18,7 @@ pub async fn replica_and_worker_answer_metrics_in_prometheus_format(system: &Sys
         let reached = || async { value_of(&metrics_of(&part).await, series) == value };
         wait_until(&format!("{series} is {value} at {}", part.name), SOON, reached).await;
     }
-    for part in [system.replica(), worker] {
+    for part in system.parts() {
         assert_is_prometheus_text(&part).await;
     }
 }
@@ -44,9 +44,9 @@ async fn assert_is_prometheus_text(part: &Part) {
 }
 
 pub async fn the_database_password_is_on_no_command_line_and_in_no_log(system: &System) {
-    let worker = system.add_worker(&["work"], &[]).await;
+    system.add_worker(&["work"], &[]).await;
     let password = system.database.url.reveal_password();
-    for part in [system.replica(), worker] {
+    for part in system.parts() {
         let pid = system.servers.supervisor.pid_of(&part.name).unwrap();
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");

@@ -164,8 +164,16 @@ impl System {
         assert_tables_equal_audit(&self.database.pool).await;
     }
 
+    /// What a replica calls the leases that it has given out.
+    pub fn leases_metric(&self) -> &'static str {
+        match self.mode {
+            Mode::Polling => "engine_jobs_claimed_total",
+            Mode::EventDriven => "engine_jobs_begun_total",
+        }
+    }
+
     /// All processes, in the order in which they are stopped.
-    fn parts(&self) -> Vec<Part> {
+    pub fn parts(&self) -> Vec<Part> {
         [&self.workers, &self.relays, &self.replicas]
             .map(|parts| list(parts).clone())
             .concat()
