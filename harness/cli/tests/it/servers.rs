@@ -109,7 +109,12 @@ impl Servers {
             .connect(&url.reveal())
             .await
             .unwrap();
-        Database { name, url, pool }
+        Database {
+            name,
+            url,
+            pool,
+            supervisor: self.supervisor.clone(),
+        }
     }
 
     /// A file for a process: its log, or where it says that it is ready.
@@ -177,6 +182,24 @@ pub struct Database {
     pub url: ConnectionUrl,
     /// For what a test wants to know or to bend; not the engine's connections.
     pub pool: PgPool,
+    supervisor: Supervisor,
+}
+
+impl Drop for Database {
+    /// Processes that a test leaves running would be a burden to those that come after it.
+    fn drop(&mut self) {
+        let prefix = format!("{}-", self.name);
+        for (_, pid) in self
+            .supervisor
+            .pids()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(&prefix))
+        {
+            let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+            // One that has ended by itself is as gone as it can be.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
 }
 
 impl Database {
