@@ -66,6 +66,7 @@ fn explain(url: &ConnectionUrl, error: &sqlx::Error) -> TestbedError {
             "no host is named {:?} (of the PostgreSQL {place}): {error}; correct the name, or give an IP address",
             url.host()
         )),
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => no_tls(&place, error),
         sqlx::Error::Io(error) => TestbedError::unavailable(
             format!("{place} takes a connection and breaks it ({error}), so no PostgreSQL can be reached there"),
             "start the server behind it, or correct host and port",
@@ -73,9 +74,7 @@ fn explain(url: &ConnectionUrl, error: &sqlx::Error) -> TestbedError {
         sqlx::Error::Protocol(_) => TestbedError::BadInput(format!(
             "{place} does not answer as a PostgreSQL does; correct host and port, which is usually 5432"
         )),
-        sqlx::Error::Tls(error) if cfg!(feature = "postgres-tls") => TestbedError::BadInput(format!(
-            "no TLS with the PostgreSQL at {place}: {error}; correct sslmode or sslrootcert in its URL"
-        )),
+        sqlx::Error::Tls(error) if cfg!(feature = "postgres-tls") => no_tls(&place, error),
         sqlx::Error::Tls(_) => TestbedError::BadInput(format!(
             "the URL of the PostgreSQL at {place} asks for TLS, and this build speaks to databases in plain text only; build it \
              with `--features postgres-tls`"
@@ -90,6 +89,12 @@ fn explain(url: &ConnectionUrl, error: &sqlx::Error) -> TestbedError {
         )),
         other => TestbedError::Other(format!("the PostgreSQL at {place}: {other}")),
     }
+}
+
+fn no_tls(place: &str, error: &impl std::fmt::Display) -> TestbedError {
+    TestbedError::BadInput(format!(
+        "no TLS with the PostgreSQL at {place}: {error}; correct sslmode or sslrootcert in its URL"
+    ))
 }
 
 /// The server's own refusals, by their code; its messages hold no password.
