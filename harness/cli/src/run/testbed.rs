@@ -131,7 +131,7 @@ async fn borrow(
             "removed at the end; should that be prevented, by hand: {line}"
         ));
     }
-    Ok((external.database().clone(), Provider::External(external)))
+    Ok((external.database().clone(), Provider::External(Box::new(external))))
 }
 
 async fn start_local(
