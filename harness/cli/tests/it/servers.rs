@@ -79,19 +79,23 @@ impl Servers {
 
     /// The broker of all tests that break nothing of it, started by the first one; each has a topic prefix of its own.
     pub async fn kafka(&self) -> &LocalKafka {
-        self.kafka.get_or_init(|| self.own_kafka("kafka")).await
+        self.kafka.get_or_init(|| self.start_kafka("kafka", &[])).await
     }
 
-    /// A broker that one test may halt.
+    /// A broker that one test may halt, and that may be started again soon after.
     pub async fn own_kafka(&self, name: &str) -> LocalKafka {
         let quick = [
             ("broker.session.timeout.ms", "2000"),
             ("broker.heartbeat.interval.ms", "500"),
         ];
-        let settings = quick.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.start_kafka(name, &quick).await
+    }
+
+    async fn start_kafka(&self, name: &str, settings: &[(&str, &str)]) -> LocalKafka {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let options = KafkaOptions {
             name: name.to_owned(),
-            settings: settings.into(),
+            settings: settings.collect(),
             disk_needed_bytes: 1 << 30,
             ..KafkaOptions::new(&self.run, BrokerCount::One).unwrap()
         };
