@@ -68,9 +68,13 @@ const TRY_LOCK: &str = "/* relay_try_lock */ SELECT pg_try_advisory_lock($1)";
 
 const BEAT: &str = "/* relay_beat */ SELECT 1";
 
-// The rows in flight are the oldest of the pending ones, but for those that committed late: so the ids of the oldest are
-// read, with room for those in flight, and what is in flight is taken out (EXCEPT hashes; `<> ALL` would compare each with
-// each).
+/// A read ends with the row that takes its payloads to this (bytes): the largest ones would fill the memory of a relay.
+const READ_BYTES_MAX: i64 = 64 << 20;
+
+// All pending rows from the oldest on are looked at, those in flight too: one that committed late may have any id. What is in
+// flight is a hashed subquery: as an array each row would be compared with each of it.
+//
+// The first rows of those found, as far as they fit: a later row of an instance never comes without its earlier ones.
 macro_rules! read {
     ($tag:literal, $fence:literal) => {
         concat!(
@@ -80,31 +84,50 @@ macro_rules! read {
     WITH fence AS MATERIALIZED (",
             $fence,
             "), oldest AS MATERIALIZED (
-        SELECT id FROM outbox
-        WHERE sent_at IS NULL AND job_type <> ALL ($4) AND (SELECT count(*) FROM fence) > 0
-        ORDER BY id + 0 LIMIT cardinality($2::bigint[]) + $3
-    ), next AS (
-        SELECT id FROM oldest EXCEPT SELECT unnest($2::bigint[]) ORDER BY 1 LIMIT $3
-    ), rows AS (
-        SELECT id, instance_id, job_id, attempt, step, ordinal, job_type, payload, source,
-               (extract(epoch FROM created_at) * 1000000)::bigint AS created_us
-        FROM outbox WHERE id = ANY (ARRAY(SELECT id FROM next))
+        SELECT id, instance_id, job_id, attempt, step, ordinal, job_type, payload, source, created_at
+        FROM outbox
+        WHERE sent_at IS NULL AND job_type <> ALL ($3) AND id NOT IN (SELECT unnest($2::bigint[]))
+          AND (SELECT count(*) FROM fence) > 0
+        ORDER BY id + 0 LIMIT $4
+    ), sized AS (
+        SELECT *, sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS before
+        FROM oldest
     )
-    SELECT rows.* FROM fence LEFT JOIN rows ON true ORDER BY id"
+    SELECT id, instance_id, job_id, attempt, step, ordinal, job_type, payload, source,
+           (extract(epoch FROM created_at) * 1000000)::bigint AS created_us
+    FROM fence LEFT JOIN sized ON before < $5 ORDER BY id"
         )
     };
 }
 
-const READ: &str = read!("relay_read", "SELECT FROM relay_lead WHERE epoch = $1 FOR SHARE");
+// The lock of the fence is written, and nothing of it must survive a crash: the commit need not wait for the disk.
+const READ: &str = read!(
+    "relay_read",
+    "SELECT set_config('synchronous_commit', 'off', true) FROM relay_lead WHERE epoch = $1 FOR SHARE"
+);
 const READ_UNFENCED: &str = read!("relay_read_unfenced", "SELECT WHERE $1::bigint IS NOT NULL");
 
-const MARK_SENT: &str = "/* relay_mark_sent */
+// Pending in words that the index of the pending rows does not know: with statistics from a moment when few were, the planner
+// would walk through all of them to find these.
+macro_rules! pending {
+    () => {
+        "coalesce(outbox.sent_at, 'infinity') = 'infinity'"
+    };
+}
+
+const MARK_SENT: &str = concat!(
+    "/* relay_mark_sent */
     UPDATE outbox SET sent_at = now(), partition = acked.partition, record_offset = acked.record_offset
     FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS acked (id, partition, record_offset)
-    WHERE outbox.id = acked.id AND sent_at IS NULL";
+    WHERE outbox.id = acked.id AND ",
+    pending!()
+);
 
-// The job's instance fails with it, as with any dead letter.
-const REFUSE: &str = "/* relay_refuse */
+// The job's instance fails with it, as with any dead letter. A job that is not queued on the attempt any more had another
+// record that came through: its row is settled, and nothing else changes. (`::text`: the index of the queued jobs does not
+// know it.)
+const REFUSE: &str = concat!(
+    "/* relay_refuse */
     WITH input AS (
         SELECT * FROM unnest($1::bigint[], $2::text[]) AS t (id, reason)
     ), locked AS MATERIALIZED (
@@ -112,12 +135,19 @@ const REFUSE: &str = "/* relay_refuse */
     ), settled AS (
         UPDATE outbox SET sent_at = now()
         FROM input
-        WHERE (SELECT count(*) FROM locked) > 0 AND outbox.id = input.id AND sent_at IS NULL
+        WHERE (SELECT count(*) FROM locked) > 0 AND outbox.id = input.id AND ",
+    pending!(),
+    "
         RETURNING outbox.job_id, outbox.attempt, input.reason
+    ), dying AS MATERIALIZED (
+        SELECT job.id, settled.reason
+        FROM settled JOIN job ON job.id = settled.job_id
+        WHERE job.attempt = settled.attempt AND job.state::text = 'queued'
+        ORDER BY job.id FOR UPDATE OF job
     ), dead AS (
         UPDATE job SET state = 'dead_letter', last_error = reason
-        FROM settled
-        WHERE job.id = settled.job_id AND job.attempt = settled.attempt AND job.state = 'queued'
+        FROM dying
+        WHERE job.id = dying.id
         RETURNING job.id, job.instance_id, job.attempt
     ), stopped AS (
         UPDATE instance SET state = 'failed'
@@ -130,7 +160,8 @@ const REFUSE: &str = "/* relay_refuse */
         UNION ALL
         SELECT id, NULL, 0, 'instance_failed' FROM stopped
     )
-    SELECT id FROM dead";
+    SELECT id FROM dead"
+);
 
 // Rows of jobs that are still queued stay: they tell the sweeper where the record is, however long the topic's lag. The job
 // is looked up by a subquery, which no planner can turn into a walk through all that are queued.
@@ -192,8 +223,8 @@ pub async fn beat(connection: &mut PgConnection) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Reads the oldest pending rows that are not in flight and whose job type is not parked; with an epoch, only while it
-/// is the current one.
+/// Reads up to `max` of the oldest pending rows that are not in flight and whose job type is not parked; with an epoch, only
+/// while it is the current one. `in_flight` must hold every row that was read before and whose mark has not committed yet.
 ///
 /// # Errors
 /// If the database does not answer.
@@ -207,8 +238,9 @@ pub async fn read(
     let rows = sqlx::query(if epoch.is_some() { READ } else { READ_UNFENCED })
         .bind(epoch.unwrap_or_default())
         .bind(in_flight)
-        .bind(i64::from(max))
         .bind(parked)
+        .bind(i64::from(max))
+        .bind(READ_BYTES_MAX)
         .fetch_all(connection)
         .await?;
     if rows.is_empty() {
@@ -257,11 +289,14 @@ pub async fn mark_sent(connection: &mut PgConnection, sent: &[SentRow]) -> Resul
     Ok(done.rows_affected())
 }
 
-/// Makes the jobs of rows that can never be sent dead letters; returns how many jobs that changed.
+/// Makes the jobs of rows that can never be sent dead letters; returns how many jobs that changed. The rows must differ.
 ///
 /// # Errors
 /// If the database does not answer: asking again is harmless.
 pub async fn refuse(connection: &mut PgConnection, refused: &[RefusedRow]) -> Result<usize, EngineError> {
+    // In id order, as acknowledgements are noted.
+    let mut refused: Vec<&RefusedRow> = refused.iter().collect();
+    refused.sort_unstable_by_key(|row| row.id);
     let dead = sqlx::query(REFUSE)
         .bind(refused.iter().map(|row| row.id).collect::<Vec<_>>())
         .bind(refused.iter().map(|row| row.reason.clone()).collect::<Vec<_>>())

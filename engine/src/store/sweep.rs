@@ -58,9 +58,9 @@ const STUCK: &str = "/* sweep_stuck */
     WHERE stuck OR (job_type, id) = (SELECT job_type, id FROM last)
     ORDER BY job_type, id";
 
-// Instances that somebody is working on are passed over: the next sweep sees their jobs again. A job's rows are counted so
-// that only their own index can find them: a planner that believes hardly any row to be pending would walk through all that
-// are.
+// Instances that somebody is working on are passed over: the next sweep sees their jobs again. Jobs are
+// asked for their state (`::text`), and their rows counted, so that only the indexes of their ids can find them: a planner that
+// believes hardly any job to be queued or row to be pending would walk through all that are.
 const REDISPATCH: &str = "/* sweep_redispatch */
     WITH input AS (
         SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::uuid[]) AS t (job_id, attempt, instance_id)
@@ -70,7 +70,7 @@ const REDISPATCH: &str = "/* sweep_redispatch */
     INSERT INTO outbox (instance_id, job_id, attempt, step, ordinal, job_type, payload, source)
     SELECT job.instance_id, job.id, job.attempt, job.step, job.ordinal, job.job_type, job.payload, $4
     FROM input JOIN job ON job.id = input.job_id
-    WHERE job.attempt = input.attempt AND job.state = 'queued'
+    WHERE job.attempt = input.attempt AND job.state::text = 'queued'
       AND job.instance_id IN (SELECT id FROM locked)
       AND (SELECT count(*) FILTER (WHERE sent_at IS NULL) FROM outbox WHERE outbox.job_id = job.id) = 0
     ORDER BY job.instance_id, job.id";

@@ -5,6 +5,7 @@
 mod bad_input;
 mod conformance;
 mod kills;
+mod relay;
 mod replayed;
 mod runs;
 mod servers;

@@ -1,5 +1,5 @@
-//! The servers of the whole test binary: one supervisor, one PostgreSQL and one Kafka, each started by the first test that
-//! asks, and a fresh database for each test.
+//! The servers of the whole test binary: one supervisor and one PostgreSQL, started by the first test that asks, and a
+//! fresh database for each test.
 //!
 //! Nothing here is ever dropped: the end of this process, whatever its cause, closes the supervisor's pipe, and the
 //! supervisor removes every process and directory.
@@ -31,9 +31,9 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 pub struct Servers {
     pub supervisor: Supervisor,
     pub postgres: LocalPostgres,
-    kafka: OnceCell<LocalKafka>,
     directory: PathBuf,
     run: String,
+    kafka: OnceCell<LocalKafka>,
 }
 
 /// The servers, started by the first call.
@@ -66,9 +66,9 @@ impl Servers {
         let servers = Self {
             supervisor,
             postgres,
-            kafka: OnceCell::const_new(),
             directory,
             run,
+            kafka: OnceCell::new(),
         };
         servers.run_sql(&format!("CREATE DATABASE {TEMPLATE}")).await;
         migrate(&engine_url(&servers.postgres.url().with_database(TEMPLATE)))
@@ -77,16 +77,24 @@ impl Servers {
         servers
     }
 
-    /// The broker, started by the first call. Tests tell their topics apart by a prefix.
+    /// The broker of all tests that break nothing of it, started by the first one; each has a topic prefix of its own.
     pub async fn kafka(&self) -> &LocalKafka {
-        let start = async || {
-            let options = KafkaOptions {
-                disk_needed_bytes: 1 << 30,
-                ..KafkaOptions::new(&self.run, BrokerCount::One).unwrap()
-            };
-            LocalKafka::start(&self.supervisor, &options).await.unwrap()
+        self.kafka.get_or_init(|| self.own_kafka("kafka")).await
+    }
+
+    /// A broker that one test may halt.
+    pub async fn own_kafka(&self, name: &str) -> LocalKafka {
+        let quick = [
+            ("broker.session.timeout.ms", "2000"),
+            ("broker.heartbeat.interval.ms", "500"),
+        ];
+        let settings = quick.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let options = KafkaOptions {
+            name: name.to_owned(),
+            settings: settings.into(),
+            ..KafkaOptions::new(&self.run, BrokerCount::One).unwrap()
         };
-        self.kafka.get_or_init(start).await
+        LocalKafka::start(&self.supervisor, &options).await.unwrap()
     }
 
     /// A database with the engine's schema that nobody else uses.
@@ -108,8 +116,13 @@ impl Servers {
         self.directory.join(name)
     }
 
-    /// Starts a process of the engine and waits until it listens; answers its address.
-    pub async fn start_engine(&self, name: &str, args: &[&str], database: Option<&ConnectionUrl>) -> String {
+    /// Starts a process of the engine; does not wait for it. Answers its ready file and its log.
+    pub async fn spawn_engine(
+        &self,
+        name: &str,
+        args: &[&str],
+        database: Option<&ConnectionUrl>,
+    ) -> (PathBuf, PathBuf) {
         let (ready, log) = (self.file(&format!("{name}.ready")), self.file(&format!("{name}.log")));
         let spec = ProcessSpec::new(name, CROSSOVER, &log)
             .args(["engine"].iter().chain(args).copied())
@@ -120,6 +133,12 @@ impl Servers {
             None => spec,
         };
         self.supervisor.spawn(spec).await.unwrap();
+        (ready, log)
+    }
+
+    /// Starts a process of the engine and waits until it listens; answers its address.
+    pub async fn start_engine(&self, name: &str, args: &[&str], database: Option<&ConnectionUrl>) -> String {
+        let (ready, log) = self.spawn_engine(name, args, database).await;
         let said = || std::fs::read_to_string(&log).unwrap_or_default();
         let begun = Instant::now();
         loop {

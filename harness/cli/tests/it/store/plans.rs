@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crossover_engine::store::{Attempt, Store, statements};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::{BATCH, LONG_LEASE, claim, drain, start};
-use crate::servers::{Database, engine_url, servers};
+use super::{BATCH, LONG_LEASE, claim, connect, dispatching, drain, start};
+use crate::servers::{Database, servers};
 
 /// Enough that a plan that looks at each of them shows.
 const JOBS: usize = 20_000;
@@ -18,28 +17,29 @@ const JOBS: usize = 20_000;
 const CLAIM_PAGES_MAX: i64 = 3_000;
 
 /// Statements for people and for definitions, and those that insert by what they are given: their plans may be what they like.
-const RARE: [&str; 14] = [
+const RARE: [&str; 21] = [
     "definition_latest",
     "definition_insert",
     "definition_jobs_insert",
     "inspect",
     "inspect_jobs",
     "inspect_audit",
+    "inspect_dispatches",
     "start",
+    "start_to_outbox",
     "notify",
     "dead_letters",
     "dead_letters_lock",
     "replay_lock",
     "replay",
+    "replay_to_outbox",
     "discard",
     "ping",
+    "relay_take_lead",
+    "relay_try_lock",
+    "relay_beat",
+    "relay_job_types",
 ];
-
-/// A connection with the session settings of the engine; what it plans, it plans anew.
-async fn connect(database: &Database) -> PgConnection {
-    let options: PgConnectOptions = engine_url(&database.url).options("crossover-test");
-    options.connect().await.unwrap()
-}
 
 async fn run(connection: &mut PgConnection, statement: impl Into<String>) -> Vec<String> {
     let rows = sqlx::raw_sql(AssertSqlSafe(statement.into()))
@@ -51,7 +51,7 @@ async fn run(connection: &mut PgConnection, statement: impl Into<String>) -> Vec
 
 /// No autovacuum: statistics are from when the test says.
 async fn quiet(database: &Database) {
-    for table in ["instance", "job", "audit", "definition", "definition_job"] {
+    for table in ["instance", "job", "audit", "outbox", "definition", "definition_job"] {
         let statement = format!("ALTER TABLE {table} SET (autovacuum_enabled = off)");
         sqlx::raw_sql(AssertSqlSafe(statement))
             .execute(&database.pool)
@@ -72,15 +72,35 @@ fn explained(tag: &str, attempts: &[Attempt]) -> Option<(&'static str, String)> 
     let instances = list(|attempt| attempt.instance.to_string());
     let named = format!("'{{{jobs}}}', '{{{numbers}}}', '{{{instances}}}'");
     let each = |value: &str| vec![value; attempts.len()].join(",");
+    let reading = format!("0, '{{{jobs}}}', '{{}}', 2000, 64000000");
     Some(match tag {
         "claim" | "claim_blocking" => ("text, bigint, text, bigint", "'work', 100, 'test', 30000".to_owned()),
         "complete" | "release" => ("bigint[], smallint[], uuid[]", named),
+        "complete_to_outbox" | "release_to_outbox" | "sweep_redispatch" => {
+            ("bigint[], smallint[], uuid[], text", format!("{named}, 'test'"))
+        }
+        "begin" => (
+            "bigint[], smallint[], uuid[], text, bigint",
+            format!("{named}, 'test', 30000"),
+        ),
         "extend" => ("bigint[], smallint[], uuid[], bigint", format!("{named}, 30000")),
         "fail" => (
             "bigint[], smallint[], uuid[], boolean[], text[]",
             format!("{named}, '{{{}}}', '{{{}}}'", each("f"), each("why")),
         ),
         "reap" | "promote" => ("bigint", "500".to_owned()),
+        "reap_to_outbox" | "promote_to_outbox" => ("bigint, text", "500, 'test'".to_owned()),
+        "relay_read" | "relay_read_unfenced" => ("bigint, bigint[], text[], bigint, bigint", reading),
+        "relay_mark_sent" => (
+            "bigint[], integer[], bigint[]",
+            format!("'{{{jobs}}}', '{{{numbers}}}', '{{{jobs}}}'"),
+        ),
+        "relay_refuse" => (
+            "bigint[], text[], uuid[]",
+            format!("'{{{jobs}}}', '{{{}}}', '{{{instances}}}'", each("why")),
+        ),
+        "relay_remove_sent" => ("bigint, bigint, bigint", "0, 0, 5000".to_owned()),
+        "sweep_stuck" => ("text, bigint, bigint, bigint", "'', 0, 30000, 500".to_owned()),
         "outcome" => ("bigint[]", format!("'{{{jobs}}}'")),
         "cancel" | "cancel_lock" => ("uuid[]", format!("'{{{instances}}}'")),
         _ => return None,
@@ -122,13 +142,15 @@ async fn bring_about(statistics: Statistics, database: &Database, store: &Store)
     start(store, &[1], count, Duration::ZERO).await;
     if matches!(statistics, Statistics::AllCompleted) {
         drain(store, count).await;
+        let sent = "UPDATE outbox SET sent_at = now(), partition = 0, record_offset = id";
+        assert_eq!(database.execute(sent).await, count as u64);
     }
     analyze(database).await;
 }
 
 async fn plans_hold_after(statistics: Statistics) {
     let database = servers().await.database().await;
-    let store = database.store(2);
+    let store = dispatching(&database, 2);
     bring_about(statistics, &database, &store).await;
     // Jobs to name, from after the statistics.
     start(&store, &[1], BATCH, Duration::ZERO).await;
@@ -143,7 +165,12 @@ async fn plans_hold_after(statistics: Statistics) {
             continue;
         }
         let plan = plan(&mut connection, tag, &attempts, false).await;
-        for scan in ["Seq Scan on job", "Seq Scan on instance", "Seq Scan on audit"] {
+        for scan in [
+            "Seq Scan on job",
+            "Seq Scan on instance",
+            "Seq Scan on audit",
+            "Seq Scan on outbox",
+        ] {
             // `job` and `instance` begin the names of no other table that is read here but `definition_job`.
             assert!(
                 !plan.contains(scan),
@@ -152,13 +179,34 @@ async fn plans_hold_after(statistics: Statistics) {
         }
         let (needed, refused): (&[&str], &[&str]) = match tag {
             "claim" | "claim_blocking" => (&["Index Scan using job_ready on job"], &["job_leased", "job_due"]),
-            "complete" | "extend" | "release" | "fail" => {
+            "complete" | "complete_to_outbox" | "extend" | "release" | "release_to_outbox" | "fail" | "begin" => {
                 (&["job_pkey"], &["job_leased", "job_ready", "job_of_instance"])
             }
-            "reap" => (&["job_leased", "job_pkey"], &["job_ready", "job_of_instance"]),
-            "promote" => (&["job_due", "job_pkey"], &["job_ready", "job_leased"]),
+            "reap" | "reap_to_outbox" => (&["job_leased", "job_pkey"], &["job_ready", "job_of_instance"]),
+            "promote" | "promote_to_outbox" => (&["job_due", "job_pkey"], &["job_ready", "job_leased"]),
             "outcome" => (&["job_pkey"], &[]),
             "cancel" => (&["job_of_instance", "job_pkey"], &["job_ready"]),
+            "relay_read" | "relay_read_unfenced" => {
+                (&["outbox_pending", "hashed SubPlan"], &["outbox_pkey", "outbox_of_job"])
+            }
+            // A nested loop from the ids, which are in order: see the locks.
+            "relay_mark_sent" => (
+                &["Nested Loop", "outbox_pkey"],
+                &["outbox_pending", "Hash Join", "Merge Join"],
+            ),
+            "relay_refuse" => (
+                &["outbox_pkey", "job_pkey", "instance_pkey"],
+                &["outbox_pending", "job_ready"],
+            ),
+            "relay_remove_sent" => (&["outbox_pkey", "job_pkey"], &["outbox_pending", "job_ready"]),
+            "sweep_stuck" => (
+                &["job_ready", "outbox_of_job"],
+                &["job_pkey", "outbox_pending", "outbox_pkey"],
+            ),
+            "sweep_redispatch" => (
+                &["job_pkey", "instance_pkey", "outbox_of_job"],
+                &["job_ready", "outbox_pending", "outbox_pkey"],
+            ),
             _ => (&["instance_pkey"], &[]),
         };
         for index in needed {
@@ -198,7 +246,7 @@ async fn every_statement_prepares_against_the_schema_under_a_tag_of_its_own() {
         assert!(tags.insert(tag), "two statements are tagged {tag}");
         run(&mut connection, format!("PREPARE p_{tag} AS {text}")).await;
     }
-    assert!(tags.len() >= 18, "{tags:?}");
+    assert!(tags.len() >= 43, "{tags:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
