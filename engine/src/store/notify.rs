@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 /// Channel of the notifications.
-pub(crate) const CHANNEL: &str = "crossover_ready";
+pub const CHANNEL: &str = "crossover_ready";
 /// Longest payload (bytes); PostgreSQL refuses 8,000.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 7_000;
 

@@ -80,13 +80,25 @@ mod tests {
     fn a_start_answered_after_the_healing_was_not_accepted_during_the_fault() {
         let mut scene = scene();
         // From 0.05 s on nothing is answered; the rest comes when all is well again, after 0.4 s.
-        for record in scene.history[0].records.iter_mut().filter(|record| record.at.0 > crate::scene::ORIGIN.0 + 50_000_000) {
+        for record in scene.history[0]
+            .records
+            .iter_mut()
+            .filter(|record| record.at.0 > crate::scene::ORIGIN.0 + 50_000_000)
+        {
             if matches!(record.event, crossover_proto::history::Event::Answered { .. }) {
                 record.at = record.at.plus(Duration::from_millis(400));
             }
         }
-        assert_eq!(starts(&scene, fault(0.05, Some(0.4))), (35, 0), "the plan goes on, whether or not it was sent");
-        assert_eq!(starts(&scene, fault(0.05, Some(0.456))), (40, 1), "the first after the injection came back in time");
+        assert_eq!(
+            starts(&scene, fault(0.05, Some(0.4))),
+            (35, 0),
+            "the plan goes on, whether or not it was sent"
+        );
+        assert_eq!(
+            starts(&scene, fault(0.05, Some(0.456))),
+            (40, 1),
+            "the first after the injection came back in time"
+        );
     }
 
     #[test]
@@ -99,6 +111,10 @@ mod tests {
 
     #[test]
     fn a_fault_that_was_never_healed_lasts_to_the_end() {
-        assert_eq!(starts(&scene(), fault(0.1, None)), (10, 9), "the last answer is the end");
+        assert_eq!(
+            starts(&scene(), fault(0.1, None)),
+            (10, 9),
+            "the last answer is the end"
+        );
     }
 }

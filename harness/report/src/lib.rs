@@ -17,7 +17,7 @@
 //! All text from outside (names, reasons, errors, TOML) passes through maud or the SVG backend, both of which escape.
 
 mod chart;
-mod format;
+pub mod format;
 mod html;
 mod text;
 mod ticks;
@@ -27,7 +27,7 @@ use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
 pub use html::{run_html, sweep_html};
-pub use text::{run_markdown, run_terminal, sweep_markdown, sweep_terminal};
+pub use text::{grid, markdown_table, run_markdown, run_terminal, sweep_markdown, sweep_terminal};
 
 /// What the page of one run shows.
 #[derive(Debug, Clone, Copy)]

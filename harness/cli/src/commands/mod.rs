@@ -6,5 +6,6 @@ mod compare;
 pub mod dlq;
 pub mod doctor;
 pub mod instrument;
+pub mod relay;
 pub mod report;
 mod sweep;

@@ -49,8 +49,10 @@ pub use clients::Clients;
 pub use directory::RunDirectory;
 pub use judge::judge;
 pub use load::Load;
+pub use meta::{build_doubt, git_commit};
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
+pub use testbed::{create_database, describe, settle_statistics};
 
 use crate::args::Mode;
 use crate::scenario::Scenario;

@@ -189,7 +189,11 @@ async fn start_postgres(
     Ok(postgres)
 }
 
-async fn create_database(postgres: &LocalPostgres, name: &'static str) -> anyhow::Result<ConnectionUrl> {
+/// Makes a database.
+///
+/// # Errors
+/// If PostgreSQL does not answer, or it exists.
+pub async fn create_database(postgres: &LocalPostgres, name: &str) -> anyhow::Result<ConnectionUrl> {
     let mut admin = PgConnection::connect(&postgres.url().reveal()).await?;
     sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
         .execute(&mut admin)
@@ -210,7 +214,11 @@ pub async fn settle_statistics(database: &ConnectionUrl) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
+/// The server and the machine, for a report.
+///
+/// # Errors
+/// If PostgreSQL does not answer.
+pub async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
     let mut connection = PgConnection::connect(&postgres.url().reveal())
         .await
         .context("PostgreSQL does not answer")?;

@@ -6,6 +6,7 @@ mod bad_input;
 mod conformance;
 mod kills;
 mod relay;
+mod relay_alone;
 mod replayed;
 mod runs;
 mod servers;

@@ -5,6 +5,7 @@ mod markdown;
 mod sweep;
 mod terminal;
 
+pub use grid::{grid, markdown_table};
 pub use markdown::run_markdown;
 pub use sweep::{sweep_markdown, sweep_terminal};
 pub use terminal::run_terminal;

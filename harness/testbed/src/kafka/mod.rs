@@ -29,6 +29,7 @@
 //!
 //! Must not make topics, nor produce or consume: whoever needs that has a client library.
 
+mod bench;
 mod broker;
 mod cluster;
 mod java;
@@ -39,6 +40,7 @@ mod probe;
 mod properties;
 mod wire;
 
+pub use bench::ProducerBench;
 pub use cluster::LocalKafka;
 pub use java::{Java, OLDEST_JAVA, find_java};
 pub(crate) use libs::require_maven;
