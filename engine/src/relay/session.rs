@@ -30,14 +30,11 @@ pub(super) fn work_options(url: &DatabaseUrl, application: &str) -> PgConnectOpt
 
 /// For reading.
 ///
-/// `synchronous_commit = off`: all that a read writes is its lock on the epoch row, and that means nothing after a crash.
-///
 /// `tcp_user_timeout`: a stopped process takes no data, and the server would hold the answer's transaction, and with it the
 /// lock that the next leader waits for, for as long as the process is stopped (`statement_timeout` does not end a blocked
 /// write). This ends it within the time that the lock session takes.
 pub(super) fn read_options(url: &DatabaseUrl, application: &str) -> PgConnectOptions {
-    url.options(application)
-        .options([("synchronous_commit", "off"), ("tcp_user_timeout", "1500")])
+    url.options(application).options([("tcp_user_timeout", "1500")])
 }
 
 impl Session {

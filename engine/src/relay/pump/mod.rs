@@ -3,26 +3,31 @@
 //! One loop, one event at a time; the module above has the picture. A statement under way never holds up anything else: the
 //! reader, the marker and the one that refuses rows each have a [`Desk`].
 
+mod outcomes;
+mod phases;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::event::{DispatchedJob, RelayStamp};
-use crossover_proto::history::{Event as Happened, Record, Recorder};
+use crossover_proto::history::{Event as Happened, Recorder};
 use metrics::{counter, gauge};
 use rdkafka::error::RDKafkaErrorCode;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use super::desk::Desk;
-use super::flight::{Flight, Flying, ids_of};
-use super::lead::Lead;
-use super::routes::Routes;
-use super::send::{BATCH_BYTES_MAX, BATCH_BYTES_MIN, Batching, Delivery, Sender};
-use super::session::Session;
-use super::topics::Maker;
-use super::wake::Listener;
+use outcomes::statement_failed;
+
 use crate::EngineError;
 use crate::kafka::Kafka;
+use crate::relay::desk::Desk;
+use crate::relay::flight::{Flight, Flying};
+use crate::relay::lead::Lead;
+use crate::relay::routes::Routes;
+use crate::relay::send::{BATCH_BYTES_MAX, Batching, Delivery, Sender};
+use crate::relay::session::Session;
+use crate::relay::topics::Maker;
+use crate::relay::wake::Listener;
 use crate::service::{Stop, stopped};
 use crate::store::outbox::{OutboxRow, Reading, RefusedRow, SentRow, mark_sent, read, refuse};
 
@@ -372,205 +377,11 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn on_deliveries(&mut self, deliveries: Vec<Delivery>) -> Result<(), EngineError> {
-        use RDKafkaErrorCode::{Fatal, GaplessGuarantee, PurgeInflight, PurgeQueue};
-        let mut acked = Vec::with_capacity(deliveries.len());
-        let mut failed = None;
-        for Delivery { id, at, outcome } in deliveries {
-            match outcome {
-                Ok((partition, offset)) => {
-                    let Some(row) = self.flight.settle(id) else { continue };
-                    let event = Happened::Acked {
-                        key: row.key,
-                        outbox: id,
-                    };
-                    acked.push(Record { at, event });
-                    self.acked.push(SentRow { id, partition, offset });
-                    self.innocent |= !self.suspects.is_empty() && self.suspects.remove(&id);
-                }
-                Err(code) => {
-                    self.on_unsent(id, code);
-                    let follows = matches!(code, PurgeQueue | PurgeInflight | Fatal | GaplessGuarantee);
-                    failed = failed.filter(|_| follows).or(Some(code));
-                }
-            }
-        }
-        if !acked.is_empty() {
-            self.failures = 0;
-            counter!("relay_rows_sent_total").increment(acked.len() as u64);
-            self.recorder.record_each(acked).map_err(EngineError::History)?;
-        }
-        if failed.is_some() {
-            self.fail(failed);
-        }
-        Ok(())
-    }
-
-    /// A row whose record is not in its topic: it will be read again, unless it is refused for good.
-    fn on_unsent(&mut self, id: i64, code: RDKafkaErrorCode) {
-        use RDKafkaErrorCode::{
-            MessageBatchTooLarge, MessageSizeTooLarge, TopicAuthorizationFailed, UnknownPartition, UnknownTopic,
-            UnknownTopicOrPartition,
-        };
-        match code {
-            MessageSizeTooLarge | MessageBatchTooLarge if self.sender.batching() == Batching::Single => {
-                return self.refuse(id);
-            }
-            MessageSizeTooLarge | MessageBatchTooLarge => {
-                self.suspects.insert(id);
-            }
-            UnknownTopic | UnknownPartition | UnknownTopicOrPartition | TopicAuthorizationFailed => {
-                self.park_topic_of(id, code);
-            }
-            _ => {}
-        }
-        self.flight.remove([id].into_iter());
-    }
-
-    fn park_topic_of(&mut self, id: i64, code: RDKafkaErrorCode) {
-        let Some(place) = self.flight.get(id).map(|row| row.topic) else {
-            return;
-        };
-        let route = self.routes.at(place);
-        if route.open {
-            tracing::warn!(topic = route.topic, operation = "Write", %code, "jobs of this type wait until their topic is there");
-            self.maker.want(&route.job_type);
-            self.routes.set_open(place, false);
-        }
-    }
-
-    /// The record will never be taken: its job becomes a dead letter.
-    fn refuse(&mut self, id: i64) {
-        self.suspects.remove(&id);
-        let Some(row) = self.flight.settle(id) else { return };
-        let (key, bytes) = (row.key, row.bytes);
-        let topic = &self.routes.at(row.topic).topic;
-        let reason = format!(
-            "the broker refuses the record of {bytes} bytes: more than max.message.bytes of topic {topic} allows"
-        );
-        tracing::warn!(job = %key.job, outbox = id, "{reason}");
-        self.refused.push(RefusedRow {
-            id,
-            instance: key.instance,
-            reason,
-        });
-    }
-
-    /// Nothing that follows the failed record may be sent before it: stop, settle, begin again with a new producer.
-    fn fail(&mut self, code: Option<RDKafkaErrorCode>) {
-        self.sender.purge_unsent();
-        if self.phase != Phase::Sending {
-            return;
-        }
-        counter!("relay_send_failures_total").increment(1);
-        if let Some(code) = code {
-            tracing::warn!(%code, in_flight = self.flight.open(), "sending failed; what is on its way settles, then it goes on");
-        }
-        let wait = RETRY.saturating_mul(1 << self.failures.min(6)).min(RETRY_MAX);
-        self.failures += 1;
-        self.not_before = Instant::now() + wait;
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        self.phase = Phase::Settling(Instant::now() + SETTLE_WITHIN);
-        self.discard = true;
-    }
-
-    fn on_marked(&mut self, mut rows: Vec<SentRow>, outcome: Result<u64, EngineError>) {
-        match outcome {
-            Ok(_) => self.flight.remove(ids_of(&rows)),
-            Err(error) => {
-                statement_failed("mark", &error);
-                rows.append(&mut self.acked);
-                self.acked = rows;
-            }
-        }
-    }
-
-    fn on_refused(&mut self, mut rows: Vec<RefusedRow>, outcome: Result<usize, EngineError>) {
-        match outcome {
-            Ok(_) => {
-                counter!("relay_rows_refused_total").increment(rows.len() as u64);
-                self.flight.remove(rows.iter().map(|row| row.id));
-            }
-            Err(error) => {
-                statement_failed("refuse", &error);
-                rows.append(&mut self.refused);
-                self.refused = rows;
-            }
-        }
-    }
-
     fn on_topic_ready(&mut self, job_type: &str) {
         if let Some(place) = self.routes.place(job_type) {
             self.routes.set_open(place, true);
             self.look = true;
         }
-    }
-
-    /// What follows from where we are.
-    async fn advance(&mut self) -> Result<Option<End>, EngineError> {
-        let settled = self.flight.open() == 0;
-        match self.phase {
-            Phase::Sending => {
-                let single = self.sender.batching() == Batching::Single;
-                if single && (self.suspects.is_empty() || (settled && !self.look && self.reading.is_idle())) {
-                    self.suspects.clear();
-                    self.settle();
-                }
-            }
-            Phase::Settling(deadline) if settled || Instant::now() >= deadline => self.begin_again().await?,
-            Phase::Stopping(deadline) => {
-                let unmarked = self.flight.len() > 0;
-                if !unmarked || Instant::now() >= deadline {
-                    return Ok(Some(End::Stopped));
-                }
-            }
-            Phase::Settling(_) => {}
-        }
-        Ok(None)
-    }
-
-    /// A new producer; the next read begins at the lowest row that is not marked.
-    async fn begin_again(&mut self) -> Result<(), EngineError> {
-        if std::mem::take(&mut self.innocent) {
-            self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_MIN);
-            tracing::warn!(
-                bytes = self.batch_bytes,
-                "a topic takes smaller batches than the producer made: they are halved"
-            );
-        }
-        let last = self.sender.end().await;
-        self.on_deliveries(last)?;
-        self.flight.remove_open();
-        let batching = match self.suspects.is_empty() {
-            true => Batching::Bytes(self.batch_bytes),
-            false => Batching::Single,
-        };
-        let settings = self.settings;
-        self.sender = Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?;
-        self.phase = Phase::Sending;
-        self.look = true;
-        Ok(())
-    }
-
-    /// Ends the producer, and notes what was acknowledged meanwhile: each note saves a duplicate.
-    async fn finish(mut self) -> Result<(), EngineError> {
-        self.phase = Phase::Stopping(Instant::now());
-        let last = self.sender.end().await;
-        self.on_deliveries(last)?;
-        let marking = async {
-            while !(self.acked.is_empty() && self.marking.is_idle()) {
-                self.begin_statements();
-                let (rows, outcome) = self.marking.done().await;
-                self.on_marked(rows, outcome);
-            }
-        };
-        // What is not noted in time is sent again.
-        let _ = timeout(LAST_MARK_WITHIN, marking).await;
-        gauge!("relay_rows_in_flight").set(0.0);
-        Ok(())
     }
 
     fn set_gauges(&self) {
@@ -579,9 +390,4 @@ impl<'a> Pump<'a> {
         gauge!("relay_rows_in_flight").set(self.flight.open() as f64);
         gauge!("relay_oldest_in_flight_seconds").set(oldest.unwrap_or_default().as_secs_f64());
     }
-}
-
-fn statement_failed(statement: &'static str, error: &EngineError) {
-    counter!("relay_statement_failures_total", "statement" => statement).increment(1);
-    tracing::warn!(%error, statement, "the database did not answer; trying on");
 }

@@ -1,0 +1,127 @@
+//! What became of rows: acknowledged, marked, refused, or to be read again.
+
+use crossover_proto::history::{Event as Happened, Record};
+use metrics::counter;
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::Pump;
+use crate::EngineError;
+use crate::relay::flight::ids_of;
+use crate::relay::send::{Batching, Delivery};
+use crate::store::outbox::{RefusedRow, SentRow};
+
+impl Pump<'_> {
+    pub(super) fn on_deliveries(&mut self, deliveries: Vec<Delivery>) -> Result<(), EngineError> {
+        use RDKafkaErrorCode::{Fatal, GaplessGuarantee, PurgeInflight, PurgeQueue};
+        let mut acked = Vec::with_capacity(deliveries.len());
+        let mut failed = None;
+        for Delivery { id, at, outcome } in deliveries {
+            match outcome {
+                Ok((partition, offset)) => {
+                    let Some(row) = self.flight.settle(id) else { continue };
+                    let event = Happened::Acked {
+                        key: row.key,
+                        outbox: id,
+                    };
+                    acked.push(Record { at, event });
+                    self.acked.push(SentRow { id, partition, offset });
+                    self.innocent |= !self.suspects.is_empty() && self.suspects.remove(&id);
+                }
+                Err(code) => {
+                    self.on_unsent(id, code);
+                    let follows = matches!(code, PurgeQueue | PurgeInflight | Fatal | GaplessGuarantee);
+                    failed = failed.filter(|_| follows).or(Some(code));
+                }
+            }
+        }
+        if !acked.is_empty() {
+            self.failures = 0;
+            counter!("relay_rows_sent_total").increment(acked.len() as u64);
+            self.recorder.record_each(acked).map_err(EngineError::History)?;
+        }
+        if failed.is_some() {
+            self.fail(failed);
+        }
+        Ok(())
+    }
+
+    /// A row whose record is not in its topic: it will be read again, unless it is refused for good.
+    pub(super) fn on_unsent(&mut self, id: i64, code: RDKafkaErrorCode) {
+        use RDKafkaErrorCode::{
+            MessageBatchTooLarge, MessageSizeTooLarge, TopicAuthorizationFailed, UnknownPartition, UnknownTopic,
+            UnknownTopicOrPartition,
+        };
+        match code {
+            MessageSizeTooLarge | MessageBatchTooLarge if self.sender.batching() == Batching::Single => {
+                return self.refuse(id);
+            }
+            MessageSizeTooLarge | MessageBatchTooLarge => {
+                self.suspects.insert(id);
+            }
+            UnknownTopic | UnknownPartition | UnknownTopicOrPartition | TopicAuthorizationFailed => {
+                self.park_topic_of(id, code);
+            }
+            _ => {}
+        }
+        self.flight.remove([id].into_iter());
+    }
+
+    pub(super) fn park_topic_of(&mut self, id: i64, code: RDKafkaErrorCode) {
+        let Some(place) = self.flight.get(id).map(|row| row.topic) else {
+            return;
+        };
+        let route = self.routes.at(place);
+        if route.open {
+            tracing::warn!(topic = route.topic, operation = "Write", %code, "jobs of this type wait until their topic is there");
+            self.maker.want(&route.job_type);
+            self.routes.set_open(place, false);
+        }
+    }
+
+    /// The record will never be taken: its job becomes a dead letter.
+    pub(super) fn refuse(&mut self, id: i64) {
+        self.suspects.remove(&id);
+        let Some(row) = self.flight.settle(id) else { return };
+        let (key, bytes) = (row.key, row.bytes);
+        let topic = &self.routes.at(row.topic).topic;
+        let reason = format!(
+            "the broker refuses the record of {bytes} bytes: more than max.message.bytes of topic {topic} allows"
+        );
+        tracing::warn!(job = %key.job, outbox = id, "{reason}");
+        self.refused.push(RefusedRow {
+            id,
+            instance: key.instance,
+            reason,
+        });
+    }
+
+    pub(super) fn on_marked(&mut self, mut rows: Vec<SentRow>, outcome: Result<u64, EngineError>) {
+        match outcome {
+            Ok(_) => self.flight.remove(ids_of(&rows)),
+            Err(error) => {
+                statement_failed("mark", &error);
+                rows.append(&mut self.acked);
+                self.acked = rows;
+            }
+        }
+    }
+
+    pub(super) fn on_refused(&mut self, mut rows: Vec<RefusedRow>, outcome: Result<usize, EngineError>) {
+        match outcome {
+            Ok(_) => {
+                counter!("relay_rows_refused_total").increment(rows.len() as u64);
+                self.flight.remove(rows.iter().map(|row| row.id));
+            }
+            Err(error) => {
+                statement_failed("refuse", &error);
+                rows.append(&mut self.refused);
+                self.refused = rows;
+            }
+        }
+    }
+}
+
+pub(super) fn statement_failed(statement: &'static str, error: &EngineError) {
+    counter!("relay_statement_failures_total", "statement" => statement).increment(1);
+    tracing::warn!(%error, statement, "the database did not answer; trying on");
+}

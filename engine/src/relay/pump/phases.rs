@@ -1,0 +1,96 @@
+//! From sending to settling and back, and the end of it.
+
+use metrics::{counter, gauge};
+use rdkafka::error::RDKafkaErrorCode;
+use tokio::time::{Instant, timeout};
+
+use super::{End, LAST_MARK_WITHIN, Phase, Pump, RETRY, RETRY_MAX, SETTLE_WITHIN};
+use crate::EngineError;
+use crate::relay::send::{BATCH_BYTES_MIN, Batching, Sender};
+
+impl Pump<'_> {
+    /// What follows from where we are.
+    pub(super) async fn advance(&mut self) -> Result<Option<End>, EngineError> {
+        let settled = self.flight.open() == 0;
+        match self.phase {
+            Phase::Sending => {
+                let single = self.sender.batching() == Batching::Single;
+                if single && (self.suspects.is_empty() || (settled && !self.look && self.reading.is_idle())) {
+                    self.suspects.clear();
+                    self.settle();
+                }
+            }
+            Phase::Settling(deadline) if settled || Instant::now() >= deadline => self.begin_again().await?,
+            Phase::Stopping(deadline) => {
+                let unmarked = self.flight.len() > 0;
+                if !unmarked || Instant::now() >= deadline {
+                    return Ok(Some(End::Stopped));
+                }
+            }
+            Phase::Settling(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// A new producer; the next read begins at the lowest row that is not marked.
+    pub(super) async fn begin_again(&mut self) -> Result<(), EngineError> {
+        if std::mem::take(&mut self.innocent) {
+            self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_MIN);
+            tracing::warn!(
+                bytes = self.batch_bytes,
+                "a topic takes smaller batches than the producer made: they are halved"
+            );
+        }
+        let last = self.sender.end().await;
+        self.on_deliveries(last)?;
+        self.flight.remove_open();
+        let batching = match self.suspects.is_empty() {
+            true => Batching::Bytes(self.batch_bytes),
+            false => Batching::Single,
+        };
+        let settings = self.settings;
+        self.sender = Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?;
+        self.phase = Phase::Sending;
+        self.look = true;
+        Ok(())
+    }
+
+    /// Ends the producer, and notes what was acknowledged meanwhile: each note saves a duplicate.
+    pub(super) async fn finish(mut self) -> Result<(), EngineError> {
+        self.phase = Phase::Stopping(Instant::now());
+        let last = self.sender.end().await;
+        self.on_deliveries(last)?;
+        let marking = async {
+            while !(self.acked.is_empty() && self.marking.is_idle()) {
+                self.begin_statements();
+                let (rows, outcome) = self.marking.done().await;
+                self.on_marked(rows, outcome);
+            }
+        };
+        // What is not noted in time is sent again.
+        let _ = timeout(LAST_MARK_WITHIN, marking).await;
+        gauge!("relay_rows_in_flight").set(0.0);
+        Ok(())
+    }
+
+    /// Nothing that follows the failed record may be sent before it: stop, settle, begin again with a new producer.
+    pub(super) fn fail(&mut self, code: Option<RDKafkaErrorCode>) {
+        self.sender.purge_unsent();
+        if self.phase != Phase::Sending {
+            return;
+        }
+        counter!("relay_send_failures_total").increment(1);
+        if let Some(code) = code {
+            tracing::warn!(%code, in_flight = self.flight.open(), "sending failed; what is on its way settles, then it goes on");
+        }
+        let wait = RETRY.saturating_mul(1 << self.failures.min(6)).min(RETRY_MAX);
+        self.failures += 1;
+        self.not_before = Instant::now() + wait;
+        self.settle();
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.phase = Phase::Settling(Instant::now() + SETTLE_WITHIN);
+        self.discard = true;
+    }
+}
