@@ -90,6 +90,13 @@ enum Phase {
     Stopping(Instant),
 }
 
+/// Which suspects were found: if none was too large itself, the batch was.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shown {
+    good: bool,
+    too_large: bool,
+}
+
 enum Event {
     Read(Result<Reading, EngineError>),
     Marked(Vec<SentRow>, Result<u64, EngineError>),
@@ -124,14 +131,16 @@ pub(super) struct Pump<'a> {
     look: bool,
     /// What the read under way brings is not to be sent.
     discard: bool,
+    /// A record failed: what the producer still holds must not be sent.
+    failed: bool,
     /// Most rows that the read under way may bring.
     asked: usize,
     acked: Vec<SentRow>,
     refused: Vec<RefusedRow>,
     /// Rows that were refused for their size in a batch with others: each is sent once more as a batch of its own.
     suspects: HashSet<i64>,
-    /// One of them was good: the batch was too large, not the record.
-    innocent: bool,
+    /// What the single sending of suspects has shown so far.
+    shown: Shown,
     batch_bytes: u32,
     failures: u32,
     not_before: Instant,
@@ -163,11 +172,12 @@ impl<'a> Pump<'a> {
             phase: Phase::Sending,
             look: true,
             discard: false,
+            failed: false,
             asked: 0,
             acked: Vec::new(),
             refused: Vec::new(),
             suspects: HashSet::new(),
-            innocent: false,
+            shown: Shown::default(),
             batch_bytes: BATCH_BYTES_MAX,
             failures: 0,
             not_before: Instant::now(),
@@ -205,7 +215,7 @@ impl<'a> Pump<'a> {
             Event::Delivered(deliveries) => self.on_deliveries(deliveries)?,
             Event::TopicReady(job_type) => self.on_topic_ready(&job_type),
             Event::Look => self.look = true,
-            Event::Clock => self.set_gauges(),
+            Event::Clock => self.on_clock(),
             Event::LockLost => return Ok(Some(End::LockLost)),
             Event::Stop => self.phase = Phase::Stopping(Instant::now() + DRAIN_WITHIN),
         }
@@ -384,7 +394,11 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn set_gauges(&self) {
+    fn on_clock(&self) {
+        if self.failed {
+            // Records on their way fail after the first one, are queued once more, and would wait there for ever.
+            self.sender.purge_unsent();
+        }
         let now = MonotonicNs::now();
         let oldest = self.flight.oldest_open().map(|since| now.saturating_since(since));
         gauge!("relay_rows_in_flight").set(self.flight.open() as f64);

@@ -25,7 +25,7 @@ impl Pump<'_> {
                     };
                     acked.push(Record { at, event });
                     self.acked.push(SentRow { id, partition, offset });
-                    self.innocent |= !self.suspects.is_empty() && self.suspects.remove(&id);
+                    self.shown.good |= !self.suspects.is_empty() && self.suspects.remove(&id);
                 }
                 Err(code) => {
                     self.on_unsent(id, code);
@@ -80,7 +80,7 @@ impl Pump<'_> {
 
     /// The record will never be taken: its job becomes a dead letter.
     pub(super) fn refuse(&mut self, id: i64) {
-        self.suspects.remove(&id);
+        self.shown.too_large |= self.suspects.remove(&id);
         let Some(row) = self.flight.settle(id) else { return };
         let (key, bytes) = (row.key, row.bytes);
         let topic = &self.routes.at(row.topic).topic;

@@ -34,25 +34,32 @@ impl Pump<'_> {
 
     /// A new producer; the next read begins at the lowest row that is not marked.
     pub(super) async fn begin_again(&mut self) -> Result<(), EngineError> {
-        if std::mem::take(&mut self.innocent) {
+        let last = self.sender.end().await;
+        self.on_deliveries(last)?;
+        self.flight.remove_open();
+        let batching = match self.suspects.is_empty() {
+            true => Batching::Bytes(self.batch_bytes_from_now()),
+            false => Batching::Single,
+        };
+        let settings = self.settings;
+        self.sender = Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?;
+        self.phase = Phase::Sending;
+        self.failed = false;
+        self.look = true;
+        Ok(())
+    }
+
+    /// All suspects were sent one by one: was it one of them, or the batch?
+    fn batch_bytes_from_now(&mut self) -> u32 {
+        let shown = std::mem::take(&mut self.shown);
+        if shown.good && !shown.too_large {
             self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_MIN);
             tracing::warn!(
                 bytes = self.batch_bytes,
                 "a topic takes smaller batches than the producer made: they are halved"
             );
         }
-        let last = self.sender.end().await;
-        self.on_deliveries(last)?;
-        self.flight.remove_open();
-        let batching = match self.suspects.is_empty() {
-            true => Batching::Bytes(self.batch_bytes),
-            false => Batching::Single,
-        };
-        let settings = self.settings;
-        self.sender = Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?;
-        self.phase = Phase::Sending;
-        self.look = true;
-        Ok(())
+        self.batch_bytes
     }
 
     /// Ends the producer, and notes what was acknowledged meanwhile: each note saves a duplicate.
@@ -76,6 +83,7 @@ impl Pump<'_> {
     /// Nothing that follows the failed record may be sent before it: stop, settle, begin again with a new producer.
     pub(super) fn fail(&mut self, code: Option<RDKafkaErrorCode>) {
         self.sender.purge_unsent();
+        self.failed = true;
         if self.phase != Phase::Sending {
             return;
         }

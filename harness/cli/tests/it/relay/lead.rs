@@ -114,3 +114,22 @@ async fn a_relay_that_is_superseded_under_its_lock_names_the_lock_and_stops_comp
         "it does not fight"
     );
 }
+
+/// The control of the test before: without the fence, both send, and only the engine absorbs what comes of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
+async fn unfenced_relays_that_do_not_agree_on_the_lock_both_lead() {
+    let bed = Bed::new().await;
+    let first = bed.relay("r1", &["--unfenced", "--lock-key", "1"]).await;
+    bed.leads("r1", SOON).await;
+    let second = bed.relay("r2", &["--unfenced", "--lock-key", "2"]).await;
+    bed.leads("r2", SOON).await;
+    bed.fill("work", 500, 20, 200).await;
+    bed.all_sent().await;
+    let duplicates = bed.assert_all_arrived_in_order("work").await;
+    println!("{duplicates} duplicates of 10,000");
+    for address in [first, second] {
+        assert_eq!(bed.metric(&address, "relay_is_leader").await, 1.0);
+        assert_eq!(bed.metric(&address, "relay_lock_misconfigured").await, 0.0);
+    }
+}
