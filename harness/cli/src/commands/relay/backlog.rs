@@ -1,5 +1,6 @@
 //! Rows per second from a filled outbox to the broker.
 
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -7,7 +8,8 @@ use crossover_proto::event::{DispatchedJob, RelayStamp};
 use crossover_proto::history::JobKey;
 use crossover_proto::{InstanceId, JobId};
 use crossover_testbed::ConnectionUrl;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
 use super::bed::{Bed, JOB_TYPE, Part, prefix};
 use super::result::{Backlog, Used};
@@ -66,7 +68,9 @@ pub async fn measure(bed: &Bed, args: &RelayArgs, rows: u32) -> anyhow::Result<B
 }
 
 async fn fill(database: &ConnectionUrl, args: &RelayArgs, rows: u32) -> anyhow::Result<()> {
-    let mut connection = PgConnection::connect(&database.reveal()).await?;
+    // It takes seconds, and is meant to: no warning of that.
+    let options = PgConnectOptions::from_str(&database.reveal())?.disable_statement_logging();
+    let mut connection = options.connect().await?;
     sqlx::query(FILL)
         .bind(i64::from(rows))
         .bind(i64::from(args.instances))

@@ -94,6 +94,7 @@ pub async fn measure(bed: &Bed, args: &RelayArgs, leg: Leg) -> anyhow::Result<Id
     write(&mut writer, args.samples, &mut written).await?;
     let uses = Used::between(before, bed.uses(Some(&relay))?);
     let latency = reader.latency_of(&written.begun).await;
+    reader.end().await?;
     let relay_memory_mb_max = relay.memory_mb_max()?;
     writer.close(bed).await?;
     bed.stop(&relay).await?;
@@ -240,6 +241,7 @@ impl Writer {
 struct Reader {
     came: mpsc::UnboundedReceiver<(InstanceId, Instant)>,
     ended: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Reader {
@@ -253,7 +255,7 @@ impl Reader {
         let (sender, came) = mpsc::unbounded_channel();
         let ended = Arc::<AtomicBool>::default();
         let end = ended.clone();
-        std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             while !end.load(Ordering::Relaxed) {
                 // An error of a moment: a row that it hides is missed, and counted.
                 let Some(Ok(message)) = consumer.poll(READER_WAIT) else {
@@ -266,7 +268,11 @@ impl Reader {
                 }
             }
         });
-        Ok(Self { came, ended })
+        Ok(Self {
+            came,
+            ended,
+            thread: Some(thread),
+        })
     }
 
     /// Waits for what was written. What never comes is censored.
@@ -286,6 +292,17 @@ impl Reader {
         let _ = tokio::time::timeout(COMES_WITHIN, all).await;
         left.iter().for_each(|_| latency.record_censored());
         latency
+    }
+}
+
+impl Reader {
+    /// Ends the consumer before its broker ends, which it would complain about.
+    async fn end(mut self) -> anyhow::Result<()> {
+        self.ended.store(true, Ordering::Relaxed);
+        let thread = self.thread.take();
+        let ended = tokio::task::spawn_blocking(move || thread.map(std::thread::JoinHandle::join)).await?;
+        ensure!(!matches!(ended, Some(Err(_))), "bug: the reader panicked");
+        Ok(())
     }
 }
 
