@@ -28,6 +28,10 @@ setup: build
 instrument *args: build
     @{{ crossover }} instrument {{ args }}
 
+# Measure the relay alone: a backlog to the broker, and one row at a time
+relay *args: build
+    @{{ crossover }} relay {{ args }}
+
 # All tests, with real servers; nothing needs to be prepared
 test *args:
     @cargo test --workspace --locked {{ args }}

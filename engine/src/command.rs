@@ -105,10 +105,10 @@ pub struct RelayArgs {
     #[arg(long, default_value = "250ms", value_parser = humantime::parse_duration)]
     pub interval: Duration,
     /// Most rows in one read
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 5_000)]
     pub batch: u32,
     /// Most rows read and not yet marked
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 20_000)]
     pub window: u32,
     /// How long the producer gathers records before it sends them
     #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]

@@ -54,6 +54,7 @@ pub use dead_letters::{DeadLetter, Selection};
 pub use definitions::Registered;
 pub use fail::FailedAttempt;
 pub use inspect::{AuditLine, DispatchLine, InstanceView, JobView};
+pub use notify::CHANNEL as NOTIFY_CHANNEL;
 pub use outcome::JobOutcome;
 pub use start::NewInstance;
 pub use statements::statements;

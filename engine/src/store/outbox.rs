@@ -74,7 +74,8 @@ const READ_BYTES_MAX: i64 = 64 << 20;
 // All pending rows from the oldest on are looked at, those in flight too: one that committed late may have any id. What is in
 // flight is a hashed subquery: as an array each row would be compared with each of it.
 //
-// The first rows of those found, as far as they fit: a later row of an instance never comes without its earlier ones.
+// The first rows of those found, as far as they fit: a later row of an instance never comes without its earlier ones. No CTE
+// for them, and no ORDER BY at the end: each would copy all rows once more, a fifth of the statement's time.
 macro_rules! read {
     ($tag:literal, $fence:literal) => {
         concat!(
@@ -83,19 +84,21 @@ macro_rules! read {
             " */
     WITH fence AS MATERIALIZED (",
             $fence,
-            "), oldest AS MATERIALIZED (
-        SELECT id, instance_id, job_id, attempt, step, ordinal, job_type, payload, source, created_at
-        FROM outbox
-        WHERE sent_at IS NULL AND job_type <> ALL ($3) AND id NOT IN (SELECT unnest($2::bigint[]))
-          AND (SELECT count(*) FROM fence) > 0
-        ORDER BY id + 0 LIMIT $4
-    ), sized AS (
-        SELECT *, sum(octet_length(payload)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(payload) AS before
-        FROM oldest
-    )
-    SELECT id, instance_id, job_id, attempt, step, ordinal, job_type, payload, source,
-           (extract(epoch FROM created_at) * 1000000)::bigint AS created_us
-    FROM fence LEFT JOIN sized ON before < $5 ORDER BY id"
+            ")
+    SELECT sized.* FROM fence LEFT JOIN LATERAL (
+        SELECT * FROM (
+            SELECT id, instance_id, job_id, attempt, step, ordinal, job_type, payload, source,
+                   (extract(epoch FROM created_at) * 1000000)::bigint AS created_us,
+                   sum(octet_length(payload)) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING)
+                       - octet_length(payload) AS before
+            FROM (
+                SELECT *, id + 0 AS place FROM outbox
+                WHERE sent_at IS NULL AND job_type <> ALL ($3) AND id NOT IN (SELECT unnest($2::bigint[]))
+                ORDER BY id + 0 LIMIT $4
+            ) AS oldest
+        ) AS summed
+        WHERE before < $5
+    ) AS sized ON true"
         )
     };
 }
@@ -247,7 +250,10 @@ pub async fn read(
         return Ok(Reading::Superseded);
     }
     let rows = rows.iter().filter_map(|row| outbox_row(row).transpose());
-    Ok(Reading::Rows(rows.collect::<Result<_, _>>()?))
+    let mut rows: Vec<OutboxRow> = rows.collect::<Result<_, _>>()?;
+    // They come in this order, but nothing promises it.
+    rows.sort_by_key(|row| row.id);
+    Ok(Reading::Rows(rows))
 }
 
 /// `None` for the row that only says that the fence holds.

@@ -54,6 +54,8 @@ pub enum Command {
     Clean(CleanArgs),
     /// Measure the instrument itself: how late the generator sends, what a record costs
     Instrument(InstrumentArgs),
+    /// Measure the relay alone: a backlog to the broker, beside the broker's own benchmark; and a row at a time
+    Relay(RelayArgs),
     /// A process of the engine (the harness starts these)
     #[command(subcommand)]
     Engine(Box<EngineCommand>),
@@ -233,4 +235,30 @@ pub struct InstrumentArgs {
     /// How long
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
     pub duration: Duration,
+}
+
+/// Flags of `relay`.
+#[derive(Debug, Clone, Args)]
+pub struct RelayArgs {
+    /// Outbox rows of a backlog; repeat for several [default: 200000 and 1000000]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000_000))]
+    pub rows: Vec<u32>,
+    /// Size of a payload (bytes)
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=900_000))]
+    pub payload_bytes: u32,
+    /// Instances that the rows of a backlog belong to, in turn
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub instances: u32,
+    /// Records of Kafka's own producer benchmark; 0 leaves it out
+    #[arg(long, default_value_t = 500_000)]
+    pub reference_records: u32,
+    /// Single rows in each idle measurement; 0 leaves them out
+    #[arg(long, default_value_t = 400)]
+    pub samples: u32,
+    /// Where runs are written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
+    /// Flags for the relay under test, after `--`, as in `-- --batch 5000 --window 20000`
+    #[arg(last = true)]
+    pub relay: Vec<String>,
 }

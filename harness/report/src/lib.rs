@@ -19,7 +19,7 @@
 
 mod chart;
 mod compare;
-mod format;
+pub mod format;
 mod html;
 mod text;
 mod ticks;
@@ -30,7 +30,10 @@ use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
 pub use html::{compare_html, run_html, sweep_html};
-pub use text::{compare_markdown, compare_terminal, run_markdown, run_terminal, sweep_markdown, sweep_terminal};
+pub use text::{
+    compare_markdown, compare_terminal, grid, markdown_table, run_markdown, run_terminal, sweep_markdown,
+    sweep_terminal,
+};
 
 /// What the page of one run shows.
 #[derive(Debug, Clone, Copy)]

@@ -91,7 +91,7 @@ fn scenario_name(args: &BenchArgs) -> &str {
     }
 }
 
-fn ensure_room(output: &Path) -> Result<(), TestbedError> {
+pub fn ensure_room(output: &Path) -> Result<(), TestbedError> {
     disk::ensure_free(output, DISK_NEEDED_BYTES).map_err(|error| match error {
         // It speaks of where the servers' data goes; this is where the run's own files go.
         TestbedError::Unavailable { what, .. } => {
@@ -132,7 +132,7 @@ pub fn shown(path: &Path) -> String {
 }
 
 /// `<scenario>-<mode>-<utc>`.
-fn run_name(scenario: &str, mode: &str) -> PathBuf {
+pub fn run_name(scenario: &str, mode: &str) -> PathBuf {
     let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     PathBuf::from(format!("{scenario}-{mode}-{now}"))
 }
@@ -159,7 +159,7 @@ fn command(args: &BenchArgs) -> String {
 }
 
 /// Becomes true at the first Ctrl-C or SIGTERM; a second one ends the process at once (the supervisor cleans up).
-fn watch_interrupt() -> anyhow::Result<watch::Receiver<bool>> {
+pub fn watch_interrupt() -> anyhow::Result<watch::Receiver<bool>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;

@@ -6,6 +6,7 @@ mod compare;
 pub mod dlq;
 pub mod doctor;
 pub mod instrument;
+pub mod relay;
 pub mod report;
 pub mod setup;
 mod sweep;

@@ -104,11 +104,7 @@ impl RunMeta {
             interrupted: false,
             history: options.history,
             // Of the program that measures, not of the one that writes the report.
-            invalid_reasons: if cfg!(debug_assertions) {
-                vec!["debug build: its speed says nothing".to_owned()]
-            } else {
-                Vec::new()
-            },
+            invalid_reasons: build_doubt(),
             record_ns: None,
             reference_jobs_per_s: None,
             faults: Vec::new(),
@@ -117,8 +113,17 @@ impl RunMeta {
     }
 }
 
+/// Why the numbers of this build may not be used; empty for a release build.
+pub fn build_doubt() -> Vec<String> {
+    if cfg!(debug_assertions) {
+        vec!["debug build: its speed says nothing".to_owned()]
+    } else {
+        Vec::new()
+    }
+}
+
 /// The checkout's commit, `-dirty` if files differ from it; `None` outside a checkout.
-fn git_commit() -> Option<String> {
+pub fn git_commit() -> Option<String> {
     let output = Command::new("git")
         .args(["describe", "--always", "--dirty", "--abbrev=12"])
         .output()

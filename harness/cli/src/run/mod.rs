@@ -51,10 +51,10 @@ pub use clients::Clients;
 pub use directory::RunDirectory;
 pub use judge::judge;
 pub use load::Load;
-pub use meta::RunMeta;
+pub use meta::{RunMeta, build_doubt, git_commit};
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
-pub use testbed::check_external;
+pub use testbed::{check_external, create_database, describe, settle_statistics};
 
 use crate::args::Mode;
 use crate::scenario::Scenario;

@@ -280,7 +280,15 @@ async fn start_postgres(
     Ok(postgres)
 }
 
-async fn create_database(postgres: &LocalPostgres, name: &'static str) -> anyhow::Result<ConnectionUrl> {
+/// Makes a database.
+///
+/// # Errors
+/// If PostgreSQL does not answer, or it exists.
+/// Makes the engine's database.
+///
+/// # Errors
+/// If PostgreSQL does not answer.
+pub async fn create_database(postgres: &LocalPostgres, name: &str) -> anyhow::Result<ConnectionUrl> {
     let mut admin = PgConnection::connect(&postgres.url().reveal()).await?;
     sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
         .execute(&mut admin)
@@ -318,7 +326,11 @@ async fn settings_of(server: &ConnectionUrl) -> anyhow::Result<Vec<(String, Stri
     Ok(settings)
 }
 
-async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
+/// The server and the machine, for a report.
+///
+/// # Errors
+/// If PostgreSQL does not answer.
+pub async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
     let settings = settings_of(&postgres.url()).await?;
     let data = postgres.data_directory();
     let times = postgres.start_times();

@@ -10,6 +10,7 @@ mod event_worker;
 mod kills;
 mod machine;
 mod relay;
+mod relay_alone;
 mod replayed;
 mod runs;
 mod servers;

@@ -1,5 +1,5 @@
-//! The servers of the whole test binary: one supervisor, one PostgreSQL and one Kafka, each started by the first test that
-//! asks, and a fresh database for each test.
+//! The servers of the whole test binary: one supervisor and one PostgreSQL, started by the first test that asks, and a
+//! fresh database for each test.
 //!
 //! Nothing here is ever dropped: the end of this process, whatever its cause, closes the supervisor's pipe, and the
 //! supervisor removes every process and directory.
@@ -92,7 +92,9 @@ impl Servers {
     }
 
     async fn start_kafka(&self, name: &str, settings: &[(&str, &str)]) -> LocalKafka {
-        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let options = KafkaOptions {
             name: name.to_owned(),
             settings: settings.collect(),

@@ -7,6 +7,7 @@ mod sweep;
 mod terminal;
 
 pub use compare::{compare_markdown, compare_terminal};
+pub use grid::{grid, markdown_table};
 pub use markdown::run_markdown;
 pub use sweep::{sweep_markdown, sweep_terminal};
 pub use terminal::run_terminal;

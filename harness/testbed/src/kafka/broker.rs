@@ -184,7 +184,7 @@ impl Broker {
 
     /// Java with Kafka's jars and nothing of our environment, where variables of Java would mislead it. At the end of a run
     /// the data goes anyway, so it is killed: an orderly stop takes a second or two.
-    fn java(&self, name: String, log: PathBuf) -> ProcessSpec {
+    pub(super) fn java(&self, name: String, log: PathBuf) -> ProcessSpec {
         let jars = format!("{}/*", self.programs.libs.display());
         ProcessSpec::new(name, &self.programs.java.program, log)
             .clear_env()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::bench::{self, ProducerBench};
 use super::broker::{Broker, Programs};
 use super::java::find_java;
 use super::libs::fetch_libs;
@@ -192,6 +193,15 @@ impl LocalKafka {
     /// `Other` if it does not run.
     pub async fn thaw(&self, id: u32) -> Result<()> {
         self.supervisor.signal_tree(self.name_of(id)?, Signal::Cont).await
+    }
+
+    /// What Kafka's own producer benchmark reaches (records/s), with `acks=all` and its other defaults.
+    ///
+    /// # Errors
+    /// `Other`, with what it says, if it fails.
+    pub async fn bench_producer(&self, bench: &ProducerBench) -> Result<f64> {
+        let broker = self.broker(1)?;
+        bench::run(&self.supervisor, broker, &self.bootstrap(), bench).await
     }
 
     fn broker(&self, id: u32) -> Result<&Broker> {

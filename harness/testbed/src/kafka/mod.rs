@@ -29,6 +29,7 @@
 //!
 //! Must not make topics, nor produce or consume: whoever needs that has a client library.
 
+mod bench;
 mod broker;
 mod check;
 mod cluster;
@@ -41,6 +42,7 @@ mod probe;
 mod properties;
 mod wire;
 
+pub use bench::ProducerBench;
 pub use check::{BrokersFound, SecurityProtocol, check_brokers};
 pub use cluster::LocalKafka;
 pub use java::{Java, OLDEST_JAVA, find_java};
