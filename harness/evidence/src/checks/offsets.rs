@@ -11,7 +11,7 @@ use crate::text::{counted, grouped};
 
 const NAME: &str = "offsets-at-end";
 
-pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
+pub(super) fn check(ledger: &Ledger<'_>, is_final: bool) -> Check {
     let Some(topics) = ledger.evidence().topics else {
         return unknown(NAME, "the topics were not read".to_owned());
     };
@@ -30,7 +30,7 @@ pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
             grouped(short.len() as u64),
             counted(behind, "record")
         );
-        return if drained {
+        return if is_final {
             fail(NAME, detail, short.into_iter().map(describe).collect())
         } else {
             unknown(NAME, format!("the run was not drained: {detail}"))

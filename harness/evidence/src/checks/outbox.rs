@@ -1,7 +1,7 @@
 //! `outbox-empty`: after the drain, every outbox row was settled: sent, or refused for good.
 //!
 //! A row that is left is a job that no worker will hear of until somebody leads the relay again. It is no loss (the row is
-//! there), but a drained run must not have one. Event-driven mode only.
+//! there), but a run that is drained, or stuck, must not have one. Event-driven mode only.
 
 use super::{Check, Examples, fail, pass, unknown};
 use crate::ledger::Ledger;
@@ -9,7 +9,7 @@ use crate::text::{counted, grouped};
 
 const NAME: &str = "outbox-empty";
 
-pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
+pub(super) fn check(ledger: &Ledger<'_>, is_final: bool) -> Check {
     let rows = &ledger.evidence().snapshot.outbox;
     let mut pending = Examples::default();
     for row in rows.iter().filter(|row| !row.sent) {
@@ -25,7 +25,7 @@ pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
         return pass(NAME, format!("{of}, all settled{refused}"));
     }
     let detail = format!("{} of {of} still to be sent", grouped(pending.count()));
-    if drained {
+    if is_final {
         fail(NAME, detail, pending.stories(ledger))
     } else {
         unknown(NAME, format!("the run was not drained: {detail}"))
