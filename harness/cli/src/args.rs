@@ -66,7 +66,8 @@ pub enum Command {
 }
 
 /// How jobs are dispatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Workers poll; `FOR UPDATE SKIP LOCKED` on the job table.
     Polling,

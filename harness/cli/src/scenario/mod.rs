@@ -266,6 +266,8 @@ pub struct Hypothesis {
     pub text: String,
     /// `KEY=VALUE, …`: it is expected only where the scenario's keys have these values (at some points of a sweep).
     pub when: Option<String>,
+    /// It is expected only in this mode.
+    pub mode: Option<Mode>,
     /// Path in `result.json`, such as `latency_ms.dispatch.p50` or `phases.steady.lock_wait_share`.
     pub metric: String,
     /// Smallest value that holds.

@@ -73,7 +73,7 @@ fn the_run_that_broke_is_named_first() {
         &[
             "class=\"banner both broken\"",
             "POLLING HELD, EVENT-DRIVEN BROKEN.",
-            "(2 lost, 0 done twice)",
+            "(2 lost, 0 double effects)",
             "Event-driven: The check “nothing lost” failed",
             "class=\"story",
         ],
