@@ -7,6 +7,7 @@ use clap::error::ContextValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crossover_engine::command::EngineCommand;
 use crossover_external::{CleanupArgs, ExternalArgs};
+use serde::{Deserialize, Serialize};
 
 use crate::commands::dlq::ReadFrom;
 

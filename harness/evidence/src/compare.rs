@@ -87,7 +87,10 @@ fn why_not(polling: &RunResult, event: &RunResult) -> Option<String> {
         }
         // Without a history and the database at its end, the counts of the ledger are zeros that nobody counted.
         if result.ledger.lost.is_none() {
-            return Some(format!("the {} run has no history, or no database at its end", run.mode));
+            return Some(format!(
+                "the {} run has no history, or no database at its end",
+                run.mode
+            ));
         }
     }
     let size = |result: &RunResult| (result.topology.replicas, result.topology.workers);

@@ -151,7 +151,10 @@ mod tests {
         };
         assert_eq!(verdict("ledger.lost", &checked("pass")), ClaimVerdict::Supported);
         assert_eq!(verdict("ledger.lost", &checked("unknown")), ClaimVerdict::NotSettled);
-        assert_eq!(verdict("ledger.order_violations", &checked("unknown")), ClaimVerdict::Supported);
+        assert_eq!(
+            verdict("ledger.order_violations", &checked("unknown")),
+            ClaimVerdict::Supported
+        );
     }
 
     #[test]

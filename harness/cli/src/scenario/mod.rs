@@ -15,6 +15,8 @@ use crossover_engine::store::ClaimKind;
 use crossover_evidence::load::{Phase, Workload};
 use serde::{Deserialize, Serialize};
 
+use crate::args::Mode;
+
 pub use event_driven::{EventDriven, StrategyKind};
 pub use fault::{Fault, FaultKind, Target};
 pub use file::{Scenario, kept_trace, load, reload};

@@ -16,6 +16,9 @@ pub(super) fn check(ledger: &Ledger<'_>, is_final: bool) -> Check {
         pending.add_job(1, ledger.job_position(row.job));
     }
     let of = counted(rows.len() as u64, "outbox row");
+    if rows.is_empty() && !ledger.jobs().is_empty() {
+        return unknown(NAME, "no outbox row is left, though there are jobs".to_owned());
+    }
     if pending.count() == 0 {
         let refused = rows.iter().filter(|row| row.record.is_none()).count() as u64;
         let refused = match refused {
@@ -64,5 +67,15 @@ mod tests {
         assert_eq!(left.detail, "1 of 2 outbox rows still to be sent");
         assert!(left.story[0].starts_with("job 2 of instance"), "{:?}", left.story);
         assert_eq!(check(&scene.ledger(), false).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn an_outbox_without_rows_shows_nothing_where_there_are_jobs() {
+        let mut scene = Scene::event_driven(&[2]);
+        assert_eq!(check(&scene.ledger(), true).verdict, Verdict::Pass);
+        scene.start();
+        scene.drain();
+        scene.snapshot.outbox.clear();
+        assert_eq!(check(&scene.ledger(), true).verdict, Verdict::Unknown);
     }
 }

@@ -44,7 +44,9 @@ fn judge(pair: &Pair<'_>) -> Finding {
     let evidence = format!("polling: {}; event-driven: {}; {told}", polling.told(), event.told());
     let without_looks = polling.cpu_cores - looks[0].unwrap_or_default();
     if polling.cpu_cores > NEAR_ZERO_CORES && without_looks <= NEAR_ZERO_CORES && extra {
-        return not_settled(format!("the sampler's looks decide it: {evidence}; run with fewer, by samplers.activity_hz"));
+        return not_settled(format!(
+            "the sampler's looks decide it: {evidence}; run with fewer, by samplers.activity_hz"
+        ));
     }
     holds(polling.cpu_cores <= NEAR_ZERO_CORES && extra, evidence)
 }

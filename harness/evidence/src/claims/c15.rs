@@ -50,7 +50,8 @@ fn judge(pair: &Pair<'_>) -> Finding {
     let stopped = stopped(pair.event_series, broker);
     let dispatch = match stopped {
         Some(share) => format!("completions fell to {} of before", percent(share)),
-        None => "nothing can be said of completions: the outage was too short, or the load before it had not calmed".to_owned(),
+        None => "nothing can be said of completions: the outage was too short, or the load before it had not calmed"
+            .to_owned(),
     };
     let evidence = format!(
         "without the broker {} and {dispatch}; without PostgreSQL {} in event-driven, {} in polling",
@@ -98,8 +99,14 @@ fn stopped(series: &Series, fault: &FaultInfo) -> Option<f64> {
     let healed = fault.healed_s.map_or(series.seconds, |healed| healed.max(0.0) as usize);
     let completed = |second: usize| series.completed_per_s.get(second).copied();
     // Less is unfinished than a second completes: no backlog is being worked off.
-    let calm = |second: &usize| Some(*series.unfinished.get(*second)?) <= completed(*second);
-    let calm = (injected.saturating_sub(BEFORE_S)..injected).rev().filter(calm).take(CALM_S);
+    let calm = |second: &usize| {
+        let (left, done) = (series.unfinished.get(*second), completed(*second));
+        left.zip(done).is_some_and(|(left, done)| *left <= done)
+    };
+    let calm = (injected.saturating_sub(BEFORE_S)..injected)
+        .rev()
+        .filter(calm)
+        .take(CALM_S);
     let before = mean(calm.filter_map(completed)).filter(|before| *before > 0.0)?;
     let meanwhile = mean((injected + 2..healed).map_while(completed))?;
     Some(meanwhile / before)

@@ -114,9 +114,12 @@ impl TestbedInfo {
     /// has (finding and copying servers) and those of the proxies, which are the instrument's. `None` if none was timed.
     #[must_use]
     pub fn startup_s(&self) -> Option<f64> {
-        let counts = |step: &str| !step.ends_with(" found") && !step.ends_with(" copied") && !step.starts_with("Toxiproxy");
+        let counts =
+            |step: &str| !step.ends_with(" found") && !step.ends_with(" copied") && !step.starts_with("Toxiproxy");
         let steps = self.startup_ms.iter().filter(|(step, _)| counts(step));
-        steps.map(|(_, millis)| *millis as f64 / 1_000.0).reduce(|sum, one| sum + one)
+        steps
+            .map(|(_, millis)| *millis as f64 / 1_000.0)
+            .reduce(|sum, one| sum + one)
     }
 }
 

@@ -167,7 +167,11 @@ fn to_start(runs: Pair<&RunResult>) -> Vec<Option<Row>> {
         .map(|system| system.processes.map(|number| Some(number as f64)));
     vec![
         processes.and_then(|processes| row("processes", processes, number)),
-        row("start-up, its steps in turn", runs.map(|run| run.testbed.startup_s()), seconds),
+        row(
+            "start-up, its steps in turn",
+            runs.map(|run| run.testbed.startup_s()),
+            seconds,
+        ),
     ]
 }
 

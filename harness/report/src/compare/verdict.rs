@@ -122,7 +122,11 @@ fn headline(runs: Pair<&RunResult>) -> String {
         .named()
         .iter()
         .all(|(_, run)| run.ledger.lost == Some(0) && run.ledger.double_effects == Some(0));
-    let end = if clean { "; none lost, no effect happened twice" } else { "" };
+    let end = if clean {
+        "; none lost, no effect happened twice"
+    } else {
+        ""
+    };
     sentence(&format!("{}{end}", runs.named().map(part).join(", ")))
 }
 
@@ -187,12 +191,13 @@ fn lower(sets: Pair<&Percentiles>, of: Quantile) -> Option<&'static str> {
 /// The phases in which dispatch was measured in both modes.
 fn measured(runs: Pair<&RunResult>) -> impl Iterator<Item = Pair<&PhaseResult>> {
     let has = |phase: &PhaseResult| phase.latency_ms.dispatch.count > 0;
-    phases(runs).into_iter().filter(move |phase| has(phase.polling) && has(phase.event))
+    phases(runs)
+        .into_iter()
+        .filter(move |phase| has(phase.polling) && has(phase.event))
 }
 
 fn sooner(runs: Pair<&RunResult>) -> Vec<String> {
-    let phases: Vec<(Pair<&PhaseResult>, Lower)> =
-        measured(runs).map(|phase| (phase, lower_in(phase))).collect();
+    let phases: Vec<(Pair<&PhaseResult>, Lower)> = measured(runs).map(|phase| (phase, lower_in(phase))).collect();
     let names = |wanted: Lower, show: fn(Pair<&PhaseResult>) -> String| {
         let of = phases.iter().filter(|(_, lower)| *lower == wanted);
         list(&of.map(|(phase, _)| show(*phase)).collect::<Vec<_>>())
