@@ -428,3 +428,23 @@ fn read_samples(directory: &RunDirectory) -> anyhow::Result<Vec<Sample>> {
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_work_may_stand_still_until_leases_have_run_out_and_event_driven_until_messages_were_sent_again() {
+        let document = |lease: u64, redispatch: u64| {
+            let text = format!(
+                "title = 't'\nengine.lease = '{lease}s'\nevent_driven.redispatch_after = '{redispatch}s'\nload = []\n\
+                 workload.definitions = []"
+            );
+            toml::from_str::<Document>(&text).unwrap()
+        };
+        let seconds =
+            |document: &Document| [Mode::Polling, Mode::EventDriven].map(|mode| patience(document, mode).as_secs());
+        assert_eq!(seconds(&document(2, 30)), [7, 35]);
+        assert_eq!(seconds(&document(60, 30)), [65, 65]);
+    }
+}

@@ -14,7 +14,7 @@ use crossover_proto::definition::JobSpec;
 use crossover_proto::history::{Event, Outcome};
 
 use super::{Check, Drain, Example, Examples, fail, pass, unknown};
-use crate::ledger::{Act, Ledger};
+use crate::ledger::{Act, Ledger, Moment};
 use crate::load::{HandlerSpec, Service};
 use crate::snapshot::JobState;
 use crate::text::{counted, duration};
@@ -158,13 +158,10 @@ fn handler_under_way(ledger: &Ledger<'_>, end: MonotonicNs, patience: Duration) 
     running
         .filter(|(_, job)| job.state == Some(JobState::Running))
         .any(|(place, job)| {
-            let own = ledger
-                .moments(place)
-                .iter()
-                .filter(|moment| moment.attempt == job.attempt);
-            let last = own
-                .filter(|moment| matches!(moment.act, Act::Started | Act::Finished(_)))
-                .last();
+            let is_own = |moment: &&Moment| {
+                moment.attempt == job.attempt && matches!(moment.act, Act::Started | Act::Finished(_))
+            };
+            let last = ledger.moments(place).iter().rfind(is_own);
             last.is_some_and(|last| last.act == Act::Started && end.saturating_since(last.at) < longest)
         })
 }
