@@ -7,6 +7,7 @@ use clap::error::ContextValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crossover_engine::command::EngineCommand;
 use crossover_external::{CleanupArgs, ExternalArgs};
+use serde::{Deserialize, Serialize};
 
 use crate::commands::dlq::ReadFrom;
 
@@ -68,7 +69,8 @@ pub enum Command {
 }
 
 /// How jobs are dispatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Workers poll; `FOR UPDATE SKIP LOCKED` on the job table.
     Polling,

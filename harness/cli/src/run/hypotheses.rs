@@ -1,4 +1,7 @@
 //! Judges a scenario's hypotheses: numbers of `result.json` that must lie within bounds.
+//!
+//! A count of the ledger holds only as far as what counts it could look: where loss and double effects could not be
+//! checked, no count of the ledger settles anything, and "nothing is lost" holds only if the check that says so passed.
 
 use crossover_evidence::result::{Claim, ClaimVerdict, RunResult};
 use serde_json::Value;
@@ -10,16 +13,20 @@ pub fn judge(document: &Document, result: &RunResult) -> Vec<Claim> {
     if document.hypotheses.is_empty() {
         return Vec::new();
     }
+    let mode = &result.run.mode;
     let result = serde_json::to_value(result).unwrap_or_default();
     let settings = serde_json::to_value(document).unwrap_or_default();
     let applying = document
         .hypotheses
         .iter()
-        .filter(|hypothesis| applies(hypothesis, &settings));
+        .filter(|hypothesis| applies(hypothesis, mode, &settings));
     applying.map(|hypothesis| judge_one(hypothesis, &result)).collect()
 }
 
-fn applies(hypothesis: &Hypothesis, settings: &Value) -> bool {
+fn applies(hypothesis: &Hypothesis, mode: &str, settings: &Value) -> bool {
+    if hypothesis.mode.is_some_and(|only| only.name() != mode) {
+        return false;
+    }
     let conditions = hypothesis.when.iter().flat_map(|when| when.split(','));
     conditions
         .filter_map(|each| each.split_once('='))
@@ -36,7 +43,10 @@ fn holds(settings: &Value, key: &str, value: &str) -> bool {
 }
 
 fn judge_one(hypothesis: &Hypothesis, result: &Value) -> Claim {
-    let found = lookup(result, &hypothesis.metric).and_then(Value::as_f64);
+    let metric = &hypothesis.metric;
+    let found = lookup(result, metric)
+        .and_then(Value::as_f64)
+        .filter(|_| was_counted(metric, result));
     let bounds = match (hypothesis.at_least, hypothesis.at_most) {
         (Some(least), Some(most)) => format!("{least} to {most}"),
         (Some(least), None) => format!("at least {least}"),
@@ -46,20 +56,17 @@ fn judge_one(hypothesis: &Hypothesis, result: &Value) -> Claim {
     let (verdict, evidence) = match found {
         None => (
             ClaimVerdict::NotSettled,
-            format!("{} was not measured; expected {bounds}", hypothesis.metric),
+            format!("{metric} was not measured; expected {bounds}"),
         ),
         Some(value) => {
             let holds = hypothesis.at_least.is_none_or(|least| value >= least)
                 && hypothesis.at_most.is_none_or(|most| value <= most);
-            let verdict = if holds {
-                ClaimVerdict::Supported
-            } else {
-                ClaimVerdict::Refuted
-            };
-            (
-                verdict,
-                format!("{} is {}; expected {bounds}", hypothesis.metric, rounded(value)),
-            )
+            let told = format!("{metric} is {}; expected {bounds}", rounded(value));
+            match doubt(metric, result).filter(|_| holds) {
+                Some(doubt) => (ClaimVerdict::NotSettled, format!("{told}; {doubt}")),
+                None if holds => (ClaimVerdict::Supported, told),
+                None => (ClaimVerdict::Refuted, told),
+            }
         }
     };
     Claim {
@@ -68,6 +75,21 @@ fn judge_one(hypothesis: &Hypothesis, result: &Value) -> Claim {
         verdict,
         evidence,
     }
+}
+
+/// Without a history, or the database at the end, the ledger's counts are zeros that nobody counted.
+fn was_counted(metric: &str, result: &Value) -> bool {
+    let is_known = || lookup(result, "ledger.lost").is_some_and(Value::is_number);
+    !metric.starts_with("ledger.") || is_known()
+}
+
+/// Why a number within its bounds shows nothing: jobs that are still open are not counted as lost.
+fn doubt(metric: &str, result: &Value) -> Option<String> {
+    if metric != "ledger.lost" {
+        return None;
+    }
+    let verdict = lookup(result, "checks.nothing-lost.verdict")?.as_str()?;
+    (verdict != "pass").then(|| "the check nothing-lost did not pass".to_owned())
 }
 
 /// Four significant digits, so that a sentence can be read.
@@ -100,6 +122,7 @@ mod tests {
             text: "t".to_owned(),
             metric: metric.to_owned(),
             when: None,
+            mode: None,
             at_least: None,
             at_most: Some(at_most),
         }
@@ -113,5 +136,33 @@ mod tests {
         assert_eq!(verdict("phases.steady.lock_wait_share", 0.2), ClaimVerdict::Refuted);
         assert_eq!(verdict("x.y", 1.0), ClaimVerdict::NotSettled);
         assert_eq!(verdict("x.z", 1.0), ClaimVerdict::NotSettled);
+    }
+
+    #[test]
+    fn a_count_of_the_ledger_that_nobody_counted_or_that_a_check_doubts_is_not_settled() {
+        let verdict = |metric, result: &Value| judge_one(&hypothesis(metric, 0.0), result).verdict;
+        let blind = json!({ "ledger": { "lost": null, "order_violations": 0 } });
+        assert_eq!(verdict("ledger.order_violations", &blind), ClaimVerdict::NotSettled);
+        let checked = |check: &str| {
+            json!({
+                "ledger": { "lost": 0, "order_violations": 0 },
+                "checks": [{ "name": "nothing-lost", "verdict": check }]
+            })
+        };
+        assert_eq!(verdict("ledger.lost", &checked("pass")), ClaimVerdict::Supported);
+        assert_eq!(verdict("ledger.lost", &checked("unknown")), ClaimVerdict::NotSettled);
+        assert_eq!(
+            verdict("ledger.order_violations", &checked("unknown")),
+            ClaimVerdict::Supported
+        );
+    }
+
+    #[test]
+    fn a_hypothesis_of_one_mode_is_not_put_to_the_other() {
+        let mut only = hypothesis("x", 0.0);
+        only.mode = Some(crate::args::Mode::EventDriven);
+        assert!(applies(&only, "event-driven", &Value::Null) && !applies(&only, "polling", &Value::Null));
+        only.mode = None;
+        assert!(applies(&only, "polling", &Value::Null));
     }
 }

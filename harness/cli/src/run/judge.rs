@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use crossover_evidence::availability;
-use crossover_evidence::checks::{self, Judgement, Rules};
+use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
 use crossover_evidence::recovery;
@@ -88,7 +88,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         load_end: meta.load_end_ns.map(MonotonicNs),
     });
     let measures = Measures::of(&ledger);
-    let judgement = judgement(&ledger, &measures, meta, database.is_some());
+    let judgement = judgement(&ledger, &measures, meta, document, database.is_some());
     let load_end = meta.load_end_ns.map_or_else(|| ledger.end(), MonotonicNs);
     let end = meta.end_ns.map_or_else(|| ledger.end(), MonotonicNs);
     let warm = origin.plus(warmup(scenario));
@@ -201,10 +201,16 @@ fn throughput(meta: &RunMeta, measured: Throughput, database: Option<&Snapshot>,
 }
 
 /// A run that died before its database was read, or recorded nothing, can't be checked, only measured.
-fn judgement(ledger: &Ledger<'_>, measures: &Measures, meta: &RunMeta, has_database: bool) -> Judgement {
+fn judgement(
+    ledger: &Ledger<'_>,
+    measures: &Measures,
+    meta: &RunMeta,
+    document: &Document,
+    has_database: bool,
+) -> Judgement {
     let rules = Rules {
         order_enforced: mode_of(meta) == Mode::EventDriven,
-        drained: meta.drained,
+        drain: drain(meta, document),
     };
     let mut judgement = checks::judge(ledger, measures, rules);
     if meta.history && has_database {
@@ -224,6 +230,27 @@ fn judgement(ledger: &Ledger<'_>, measures: &Measures, meta: &RunMeta, has_datab
     judgement.info.lost = None;
     judgement.info.double_effects = None;
     judgement
+}
+
+fn drain(meta: &RunMeta, document: &Document) -> Drain {
+    match meta.end_ns {
+        _ if meta.drained => Drain::Done,
+        Some(end) if !meta.interrupted => Drain::GaveUp {
+            end: MonotonicNs(end),
+            patience: patience(document, mode_of(meta)),
+        },
+        _ => Drain::CutShort,
+    }
+}
+
+/// Longest that open work may stand still: until leases have run out and lost messages were sent again, and somewhat
+/// more, for the looks that find them.
+fn patience(document: &Document, mode: Mode) -> Duration {
+    let lost_after = match mode {
+        Mode::Polling => Duration::ZERO,
+        Mode::EventDriven => document.event_driven.redispatch_after,
+    };
+    document.engine.lease.max(lost_after) + Duration::from_secs(5)
 }
 
 fn run_info(meta: &RunMeta, scenario: &Scenario, duration: Duration) -> RunInfo {
@@ -400,4 +427,24 @@ fn read_samples(directory: &RunDirectory) -> anyhow::Result<Vec<Sample>> {
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_work_may_stand_still_until_leases_have_run_out_and_event_driven_until_messages_were_sent_again() {
+        let document = |lease: u64, redispatch: u64| {
+            let text = format!(
+                "title = 't'\nengine.lease = '{lease}s'\nevent_driven.redispatch_after = '{redispatch}s'\nload = []\n\
+                 workload.definitions = []"
+            );
+            toml::from_str::<Document>(&text).unwrap()
+        };
+        let seconds =
+            |document: &Document| [Mode::Polling, Mode::EventDriven].map(|mode| patience(document, mode).as_secs());
+        assert_eq!(seconds(&document(2, 30)), [7, 35]);
+        assert_eq!(seconds(&document(60, 30)), [65, 65]);
+    }
 }

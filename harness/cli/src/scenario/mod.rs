@@ -15,6 +15,8 @@ use crossover_engine::store::ClaimKind;
 use crossover_evidence::load::{Phase, Workload};
 use serde::{Deserialize, Serialize};
 
+use crate::args::Mode;
+
 pub use event_driven::{EventDriven, StrategyKind};
 pub use fault::{Fault, FaultKind, Target};
 pub use file::{Scenario, kept_trace, load, reload};
@@ -266,6 +268,8 @@ pub struct Hypothesis {
     pub text: String,
     /// `KEY=VALUE, …`: it is expected only where the scenario's keys have these values (at some points of a sweep).
     pub when: Option<String>,
+    /// It is expected only in this mode.
+    pub mode: Option<Mode>,
     /// Path in `result.json`, such as `latency_ms.dispatch.p50` or `phases.steady.lock_wait_share`.
     pub metric: String,
     /// Smallest value that holds.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crossover_evidence::checks::{Rules, judge};
+use crossover_evidence::checks::{Drain, Rules, judge};
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::load::Workload;
 use crossover_evidence::measure::Measures;
@@ -47,7 +47,7 @@ pub async fn assert_tables_equal_audit(pool: &PgPool) {
         &Measures::of(&ledger),
         Rules {
             order_enforced: false,
-            drained: false,
+            drain: Drain::CutShort,
         },
     );
     let names: Vec<&str> = judgement.checks.iter().map(|check| check.name.as_str()).collect();

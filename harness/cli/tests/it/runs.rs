@@ -229,6 +229,25 @@ fn a_job_that_vanished_from_the_database_is_found_lost() {
 }
 
 #[test]
+fn a_job_that_nothing_moves_any_more_is_found_stuck_but_not_before_leases_have_run_out() {
+    let copied = Copied::new();
+    copied.edit("job", |rows| {
+        let row = rows.iter_mut().find(|row| is_completed(row)).unwrap();
+        *row = row.replace("\tcompleted\t", "\tqueued\t");
+    });
+    let path = copied.run.join("run.json");
+    let give_up_after = |seconds: u64| {
+        let mut run = read_json(&path);
+        run["drained"] = json!(false);
+        run["end_ns"] = json!(run["load_end_ns"].as_u64().unwrap() + seconds * 1_000_000_000);
+        fs::write(&path, run.to_string()).unwrap();
+        copied.report()
+    };
+    assert_eq!(check(&give_up_after(20), "drained")["verdict"], "unknown");
+    assert_fails(&give_up_after(60), "drained", "stuck: 1 job queued");
+}
+
+#[test]
 fn a_second_completion_in_the_audit_log_is_found_as_a_double_effect() {
     let copied = Copied::new();
     copied.edit("audit", |rows| {

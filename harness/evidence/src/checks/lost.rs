@@ -9,8 +9,8 @@
 //! - a completed job that no worker ever started (only where no history was torn off), and a job that workers
 //!   handled and the database does not know.
 //!
-//! After the drain, nothing may be left waiting or running. Without a drain, what is left is not a failure, but the
-//! verdict can't be `pass` either.
+//! After the drain, or in a run that is stuck, nothing may be left waiting or running. Where more may come, what is left
+//! is not a failure, but the verdict can't be `pass` either.
 
 use super::{Check, Example, Examples, fail, pass, unknown};
 use crate::ledger::{Job, Ledger, Start};
@@ -59,7 +59,7 @@ impl Findings {
     }
 }
 
-pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
+pub(super) fn check(ledger: &Ledger<'_>, is_final: bool) -> Check {
     let found = find(ledger);
     let accepted = ledger
         .instances()
@@ -78,7 +78,7 @@ pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
             found.where_unfinished()
         ));
     }
-    if found.lost() > 0 || (unfinished > 0 && drained) {
+    if found.lost() > 0 || (unfinished > 0 && is_final) {
         let kinds = found
             .kinds()
             .into_iter()
@@ -87,7 +87,7 @@ pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
         let story = kinds.flat_map(|examples| examples.stories(ledger)).collect();
         return fail(NAME, parts.join("; "), story);
     }
-    if !drained {
+    if !is_final {
         let left = if parts.is_empty() {
             "nothing was left to do".to_owned()
         } else {

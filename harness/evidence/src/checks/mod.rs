@@ -6,6 +6,7 @@
 mod audit;
 mod clock;
 mod double_effect;
+mod drained;
 mod duplicate_records;
 mod duplicates;
 mod fifo;
@@ -21,6 +22,10 @@ mod unknowns;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
+use crossover_proto::clock::MonotonicNs;
+
 use crate::ledger::{Ledger, Mode, Start};
 use crate::measure::Measures;
 use crate::result::{Check, LedgerInfo, Verdict};
@@ -34,8 +39,25 @@ const STORIES_MAX: usize = 3;
 pub struct Rules {
     /// Order within (instance, job type) is promised: event-driven mode. Otherwise it is only counted.
     pub order_enforced: bool,
-    /// The run waited until nothing was left to do; `false` if it was broken off or gave up on the drain.
-    pub drained: bool,
+    /// How the wait for the end of all work ended.
+    pub drain: Drain,
+}
+
+/// How the wait after the load ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    /// Nothing was left to do.
+    Done,
+    /// The time was up.
+    GaveUp {
+        /// When.
+        end: MonotonicNs,
+        /// Longest that open work may stand still in an engine that does its duty: what leases and the sending again of
+        /// lost messages take.
+        patience: Duration,
+    },
+    /// It was broken off, or never came.
+    CutShort,
 }
 
 /// All verdicts, and the counts that go with them.
@@ -50,17 +72,20 @@ pub struct Judgement {
 /// Runs every checker of the mode. `measures` must be those of the same ledger.
 #[must_use]
 pub fn judge(ledger: &Ledger<'_>, measures: &Measures, rules: Rules) -> Judgement {
+    let ending = drained::Ending::of(ledger, rules.drain);
+    let is_final = ending.is_final();
     let mut checks = vec![
-        lost::check(ledger, rules.drained),
+        lost::check(ledger, is_final),
+        drained::check(ledger, &ending),
         double_effect::check(ledger),
         audit::check(ledger),
         unknowns::check(ledger),
     ];
     if ledger.evidence().mode == Mode::EventDriven {
         checks.extend([
-            outbox::check(ledger, rules.drained),
-            offsets::check(ledger, rules.drained),
-            records::check(ledger, rules.drained),
+            outbox::check(ledger, is_final),
+            offsets::check(ledger, is_final),
+            records::check(ledger, is_final),
             duplicate_records::check(ledger),
         ]);
     }

@@ -2,7 +2,7 @@
 //!
 //! An offset short of the end means that the next member of the group reads records again, or that some were never read.
 //! An offset beyond the end belongs to a topic that was deleted and made again: what was read of the new one can't be
-//! told. Event-driven mode only.
+//! told; nor where no partition holds a record though some were sent. Event-driven mode only.
 
 use super::{Check, fail, pass, unknown};
 use crate::ledger::Ledger;
@@ -11,7 +11,7 @@ use crate::text::{counted, grouped};
 
 const NAME: &str = "offsets-at-end";
 
-pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
+pub(super) fn check(ledger: &Ledger<'_>, is_final: bool) -> Check {
     let Some(topics) = ledger.evidence().topics else {
         return unknown(NAME, "the topics were not read".to_owned());
     };
@@ -30,7 +30,7 @@ pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
             grouped(short.len() as u64),
             counted(behind, "record")
         );
-        return if drained {
+        return if is_final {
             fail(NAME, detail, short.into_iter().map(describe).collect())
         } else {
             unknown(NAME, format!("the run was not drained: {detail}"))
@@ -41,6 +41,17 @@ pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
         return unknown(
             NAME,
             format!("{beyond} of {of} with records committed beyond the end: the topic was deleted and made again"),
+        );
+    }
+    let rows = &ledger.evidence().snapshot.outbox;
+    let sent = rows.iter().filter(|row| row.record.is_some()).count() as u64;
+    if holding.is_empty() && sent > 0 {
+        return unknown(
+            NAME,
+            format!(
+                "no partition holds a record, but the outbox has {}: the topics were deleted or trimmed",
+                counted(sent, "sent row")
+            ),
         );
     }
     pass(NAME, format!("{of} with records, all committed to the end"))
@@ -118,5 +129,19 @@ mod tests {
         let mut scene = drained();
         scene.topics = None;
         assert_eq!(check(&scene.ledger(), true).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn partitions_that_lost_all_their_records_settle_nothing_unless_none_was_sent() {
+        let mut scene = drained();
+        scene.topics.as_mut().unwrap().partitions.clear();
+        let gone = check(&scene.ledger(), true);
+        assert_eq!(gone.verdict, Verdict::Unknown);
+        assert_eq!(
+            gone.detail,
+            "no partition holds a record, but the outbox has 2 sent rows: the topics were deleted or trimmed"
+        );
+        scene.snapshot.outbox.clear();
+        assert_eq!(check(&scene.ledger(), true).verdict, Verdict::Pass);
     }
 }

@@ -35,7 +35,7 @@ struct Findings {
     unreadable: u64,
 }
 
-pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
+pub(super) fn check(ledger: &Ledger<'_>, is_final: bool) -> Check {
     let Some(topics) = ledger.evidence().topics else {
         return unknown(NAME, "the topics were not read".to_owned());
     };
@@ -54,7 +54,7 @@ pub(super) fn check(ledger: &Ledger<'_>, drained: bool) -> Check {
         count => format!("; {} can't be read", counted(count, "record")),
     };
     let broken = found.strangers.count() + found.misplaced.count() > 0;
-    if broken || (drained && found.unmarked.count() > 0) {
+    if broken || (is_final && found.unmarked.count() > 0) {
         let stories = kinds.iter().flat_map(|(_, examples)| examples.stories(ledger));
         let story = found.stranger_lines.iter().cloned().chain(stories).collect();
         return fail(NAME, format!("{}{unreadable}", parts.join("; ")), story);

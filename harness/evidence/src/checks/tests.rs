@@ -230,7 +230,7 @@ fn a_million_jobs_are_judged_in_seconds() {
         &measures,
         Rules {
             order_enforced: false,
-            drained: true,
+            drain: Drain::Done,
         },
     );
     let judged = lap();

@@ -1,6 +1,6 @@
 //! C01: infrastructure needed: PostgreSQL alone, or PostgreSQL and a broker.
 
-use super::{Finding, Pair, Question, holds, is_instrument, not_settled, rounded, startup_s};
+use super::{Finding, Pair, Question, holds, is_instrument, not_settled, rounded};
 use crate::result::RunResult;
 
 pub(super) const QUESTION: Question = Question {
@@ -27,7 +27,7 @@ fn needs(result: &RunResult) -> Option<String> {
         .iter()
         .filter(|part| !is_instrument(&part.name))
         .count();
-    let seconds = startup_s(result)?;
+    let seconds = result.testbed.startup_s()?;
     let broker = match &result.testbed.broker {
         Some(broker) => format!(" and {} {}", broker.kind, broker.version),
         None => " and no broker".to_owned(),

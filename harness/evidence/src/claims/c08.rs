@@ -3,7 +3,7 @@
 //! Measured is the time from the start of the phase `overload` to the first gauge that shows it. A gauge shows it from the
 //! first of [`STEADY_S`] seconds on end in which it is above twice its largest of before plus a floor: for backlog and lag
 //! half a second of the phase's arrivals (less is what is under way at that rate anyway), for lock waits half a backend.
-//! The overload must be real: more jobs unfinished than a second brings.
+//! The overload must be real: more jobs unfinished than a second brings. A tie within a second settles nothing.
 
 use super::{Finding, Pair, Question, holds, not_settled, phase, refuted};
 use crate::result::{PhaseResult, RunResult};
@@ -56,6 +56,11 @@ fn judge(pair: &Pair<'_>) -> Finding {
     };
     let unfinished = grouped(waiting_polling as u64);
     match shown {
+        // Two gauges in one second: the series' grain does not tell which was first.
+        Some(shown) if hidden.as_ref().is_some_and(|hidden| hidden.after_s == shown.after_s) => not_settled(format!(
+            "{} in event-driven and lock waits in polling showed the overload in the same second, after {} s",
+            shown.name, shown.after_s
+        )),
         Some(shown) => holds(
             hidden.is_none_or(|hidden| hidden.after_s > shown.after_s),
             format!(
@@ -158,10 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn lock_waits_that_show_it_as_soon_refute_it_and_later_ones_do_not() {
+    fn lock_waits_that_show_it_sooner_refute_it_later_ones_do_not_and_a_tie_settles_nothing() {
         let mut runs = Runs::new();
         lock_waits_from(&mut runs, 46);
         assert_eq!(judge(&runs.pair()).0, Refuted);
+        lock_waits_from(&mut runs, 47);
+        assert_eq!(judge(&runs.pair()).0, NotSettled);
         lock_waits_from(&mut runs, 48);
         let (verdict, evidence) = judge(&runs.pair());
         assert_eq!(verdict, Supported);

@@ -1,4 +1,7 @@
 //! C13: cost when idle: near zero, or not trivial. CPU, memory and disk of every part at rest.
+//!
+//! PostgreSQL's share includes what it does for the sampler, whose looks don't rest. At most that is the time that the
+//! looks took; it is told, and where the verdict hangs on it, nothing is settled.
 
 use super::{Finding, Pair, Question, holds, is_instrument, not_settled, rounded};
 use crate::result::{IdlePart, RunResult};
@@ -29,10 +32,29 @@ fn judge(pair: &Pair<'_>) -> Finding {
     };
     let extra =
         event.cpu_cores - polling.cpu_cores >= EXTRA_CORES || event.memory_mb - polling.memory_mb >= EXTRA_MEMORY_MB;
-    holds(
-        polling.cpu_cores <= NEAR_ZERO_CORES && extra,
-        format!("polling: {}; event-driven: {}", polling.told(), event.told()),
-    )
+    let looks = [sampler_cores(pair.polling), sampler_cores(pair.event)];
+    let told = match looks {
+        [Some(polling), Some(event)] => format!(
+            "of PostgreSQL's, the sampler's looks at its backends are at most {} and {} cores",
+            rounded(polling),
+            rounded(event)
+        ),
+        _ => "what PostgreSQL does for the sampler is in it, and not known".to_owned(),
+    };
+    let evidence = format!("polling: {}; event-driven: {}; {told}", polling.told(), event.told());
+    let without_looks = polling.cpu_cores - looks[0].unwrap_or_default();
+    if polling.cpu_cores > NEAR_ZERO_CORES && without_looks <= NEAR_ZERO_CORES && extra {
+        return not_settled(format!(
+            "the sampler's looks decide it: {evidence}; run with fewer, by samplers.activity_hz"
+        ));
+    }
+    holds(polling.cpu_cores <= NEAR_ZERO_CORES && extra, evidence)
+}
+
+/// What the sampler's looks take of PostgreSQL at most: their time, waiting included.
+fn sampler_cores(result: &RunResult) -> Option<f64> {
+    let own = &result.instrument;
+    Some(own.sampler_query_ms_p50? / 1_000.0 * own.sampler_hz?)
 }
 
 fn cost(result: &RunResult) -> Option<Cost> {
@@ -72,8 +94,19 @@ mod tests {
         assert_eq!(
             evidence,
             "polling: 0.0120 cores, 120 MiB of memory, 48 MiB of disk; event-driven: 0.102 cores, 570 MiB of memory, 70 MiB of \
-             disk"
+             disk; of PostgreSQL's, the sampler's looks at its backends are at most 0.0160 and 0.0160 cores"
         );
+    }
+
+    #[test]
+    fn a_verdict_that_hangs_on_the_samplers_looks_is_not_settled() {
+        let mut runs = Runs::new();
+        runs.polling.idle.as_mut().unwrap().parts[0].cpu_cores = 0.06;
+        let (verdict, evidence) = judge(&runs.pair());
+        assert_eq!(verdict, NotSettled);
+        assert!(evidence.starts_with("the sampler's looks decide it"), "{evidence}");
+        runs.polling.idle.as_mut().unwrap().parts[0].cpu_cores = 0.07;
+        assert_eq!(judge(&runs.pair()).0, Refuted);
     }
 
     #[test]

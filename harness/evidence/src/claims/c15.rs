@@ -1,6 +1,7 @@
 //! C15: blast radius: PostgreSQL down is the engine down; a broker down stops dispatch while starts are still accepted.
 //!
-//! Starts accepted during each outage are counted in [`crate::availability`].
+//! Starts accepted during each outage are counted in [`crate::availability`]. Outages that overlap tell nothing of either
+//! server, and completions before an outage are a measure only where the load had calmed.
 
 use super::{Finding, Pair, Question, holds, not_settled, outage, percent};
 use crate::result::FaultInfo;
@@ -19,8 +20,10 @@ const ACCEPTED_MIN: f64 = 0.95;
 const DOWN_MAX: f64 = 0.10;
 /// "Dispatch stops": completions in the outage ÷ before it; what was in the workers' hands is still finished.
 const STOPPED_MAX: f64 = 0.10;
-/// Seconds before the outage that are its measure.
+/// Seconds before the outage among which calm ones are looked for.
 const BEFORE_S: usize = 5;
+/// Calm seconds that are the outage's measure: the last ones.
+const CALM_S: usize = 2;
 
 fn judge(pair: &Pair<'_>) -> Finding {
     let found = (
@@ -33,6 +36,13 @@ fn judge(pair: &Pair<'_>) -> Finding {
             "an outage is missing: the broker's in event-driven, or PostgreSQL's in a mode; run the scenario `compare`",
         );
     };
+    if overlap(broker, postgres_event) {
+        return not_settled(format!(
+            "in event-driven {} and {} overlap; put more time between them",
+            when("the broker's outage", broker),
+            when("PostgreSQL's", postgres_event)
+        ));
+    }
     let shares = [broker, postgres_event, postgres_polling].map(accepted_share);
     let [Some(without_broker), Some(event), Some(polling)] = shares else {
         return not_settled("nothing was to be started during an outage; run the scenario `compare`");
@@ -40,7 +50,8 @@ fn judge(pair: &Pair<'_>) -> Finding {
     let stopped = stopped(pair.event_series, broker);
     let dispatch = match stopped {
         Some(share) => format!("completions fell to {} of before", percent(share)),
-        None => "too short to see completions stop".to_owned(),
+        None => "nothing can be said of completions: the outage was too short, or the load before it had not calmed"
+            .to_owned(),
     };
     let evidence = format!(
         "without the broker {} and {dispatch}; without PostgreSQL {} in event-driven, {} in polling",
@@ -49,7 +60,9 @@ fn judge(pair: &Pair<'_>) -> Finding {
         told(postgres_polling)
     );
     let Some(stopped) = stopped else {
-        return not_settled(format!("{evidence}; make the broker's outage longer"));
+        return not_settled(format!(
+            "{evidence}; make the broker's outage, or the calm load before it, longer"
+        ));
     };
     holds(
         without_broker >= ACCEPTED_MIN && event <= DOWN_MAX && polling <= DOWN_MAX && stopped <= STOPPED_MAX,
@@ -66,17 +79,42 @@ fn told(fault: &FaultInfo) -> String {
     format!("{accepted} of {intended} starts were accepted")
 }
 
-/// Completions a second in the outage ÷ in the seconds before; only whole seconds, and not the first, in which workers
-/// finish what they have.
+/// An outage that was not seen to end lasts to the end.
+fn overlap(left: &FaultInfo, right: &FaultInfo) -> bool {
+    let ends_before = |one: &FaultInfo, other: &FaultInfo| one.healed_s.is_some_and(|end| end <= other.injected_s);
+    !ends_before(left, right) && !ends_before(right, left)
+}
+
+fn when(what: &str, fault: &FaultInfo) -> String {
+    let until = fault
+        .healed_s
+        .map_or_else(|| "the end".to_owned(), |healed| format!("{healed:.1} s"));
+    format!("{what} ({:.1} s to {until})", fault.injected_s)
+}
+
+/// Completions a second in the outage ÷ in the last calm seconds before it; only whole seconds, and not the first, in
+/// which workers finish what they have.
 fn stopped(series: &Series, fault: &FaultInfo) -> Option<f64> {
     let injected = fault.injected_s.max(0.0) as usize;
     let healed = fault.healed_s.map_or(series.seconds, |healed| healed.max(0.0) as usize);
-    let mean = |from: usize, to: usize| {
-        let values = series.completed_per_s.get(from..to.min(series.completed_per_s.len()))?;
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    let completed = |second: usize| series.completed_per_s.get(second).copied();
+    // Less is unfinished than a second completes: no backlog is being worked off.
+    let calm = |second: &usize| {
+        let (left, done) = (series.unfinished.get(*second), completed(*second));
+        left.zip(done).is_some_and(|(left, done)| *left <= done)
     };
-    let before = mean(injected.saturating_sub(BEFORE_S), injected).filter(|before| *before > 0.0)?;
-    Some(mean(injected + 2, healed)? / before)
+    let calm = (injected.saturating_sub(BEFORE_S)..injected)
+        .rev()
+        .filter(calm)
+        .take(CALM_S);
+    let before = mean(calm.filter_map(completed)).filter(|before| *before > 0.0)?;
+    let meanwhile = mean((injected + 2..healed).map_while(completed))?;
+    Some(meanwhile / before)
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    (count > 0.0).then(|| sum / count)
 }
 
 #[cfg(test)]
@@ -111,6 +149,32 @@ mod tests {
         let mut runs = Runs::new();
         runs.event_series.completed_per_s.fill(100.0);
         assert_eq!(judge(&runs.pair()).0, Refuted);
+    }
+
+    #[test]
+    fn outages_that_overlap_settle_nothing() {
+        let mut runs = Runs::new();
+        runs.event.faults[0].healed_s = Some(71.5);
+        let (verdict, evidence) = judge(&runs.pair());
+        assert_eq!(verdict, NotSettled);
+        assert!(
+            evidence.contains("the broker's outage (57.0 s to 71.5 s) and PostgreSQL's (71.0 s to 73.5 s) overlap"),
+            "{evidence}"
+        );
+        runs.event.faults[0].healed_s = None;
+        assert_eq!(judge(&runs.pair()).0, NotSettled);
+    }
+
+    #[test]
+    fn only_calm_seconds_before_the_outage_are_its_measure() {
+        let mut runs = Runs::new();
+        // A backlog is worked off fast until two seconds before the outage: half the usual rate is no standstill.
+        runs.event_series.completed_per_s[50..55].fill(1_600.0);
+        runs.event_series.unfinished[50..55].fill(3_000.0);
+        runs.event_series.completed_per_s[58..65].fill(50.0);
+        assert_eq!(judge(&runs.pair()).0, Refuted);
+        runs.event_series.unfinished[50..57].fill(3_000.0);
+        assert_eq!(judge(&runs.pair()).0, NotSettled);
     }
 
     #[test]

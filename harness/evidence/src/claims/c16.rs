@@ -1,7 +1,7 @@
 //! C16: what tests need: PostgreSQL, or PostgreSQL and a broker with its outages. Counted in what a run had to start, how
 //! long that took, and how many faults it had to go through; rebalances are a matter of the suites themselves.
 
-use super::{Finding, Pair, Question, holds, not_settled, rounded, startup_s};
+use super::{Finding, Pair, Question, holds, not_settled, rounded};
 use crate::text::counted;
 
 pub(super) const QUESTION: Question = Question {
@@ -11,7 +11,7 @@ pub(super) const QUESTION: Question = Question {
 };
 
 fn judge(pair: &Pair<'_>) -> Finding {
-    let (Some(polling), Some(event)) = (startup_s(pair.polling), startup_s(pair.event)) else {
+    let (Some(polling), Some(event)) = (pair.polling.testbed.startup_s(), pair.event.testbed.startup_s()) else {
         return not_settled("start-up times were not recorded; run `bench compare` again");
     };
     if polling <= 0.0 {

@@ -73,6 +73,7 @@ fn event_driven() -> RunResult {
     result.ledger.fifo_inversions = 2_000;
     result.postgres.connections_max = 26;
     result.testbed.startup_ms = vec![
+        ("PostgreSQL found".to_owned(), 30_000),
         ("PostgreSQL ready".to_owned(), 1_600),
         ("Toxiproxy ready".to_owned(), 400),
         ("Kafka ready".to_owned(), 5_000),
@@ -171,7 +172,11 @@ fn run(mode: &str, single_ms: f64, best_ms: f64, steady_ms: f64) -> RunResult {
         checks: Vec::new(),
         processes: Vec::new(),
         idle: None,
-        instrument: InstrumentInfo::default(),
+        instrument: InstrumentInfo {
+            sampler_query_ms_p50: Some(0.8),
+            sampler_hz: Some(20.0),
+            ..InstrumentInfo::default()
+        },
         claims: Vec::new(),
     }
 }

@@ -93,18 +93,9 @@ fn outage<'a>(result: &'a RunResult, server: &str) -> Option<&'a FaultInfo> {
         .find(|fault| fault.took_effect && is_on(&fault.target))
 }
 
-/// Is the part of the instrument and not of the system? Its cost is the same in both modes, and none of theirs.
+/// Is the part of the instrument and not of the system? What servers do for its looks is still theirs.
 fn is_instrument(part: &str) -> bool {
     part == "harness" || part.starts_with("toxiproxy")
-}
-
-/// Time from the start of the first server to the readiness of the last worker (s): parts start one after the other.
-fn startup_s(result: &RunResult) -> Option<f64> {
-    let times = &result.testbed.startup_ms;
-    // Proxies are the instrument's.
-    let own = times.iter().filter(|(name, _)| !name.starts_with("Toxiproxy"));
-    let total: u64 = own.map(|(_, millis)| *millis).sum();
-    (!times.is_empty()).then(|| total as f64 / 1_000.0)
 }
 
 /// Three significant digits, so that a sentence can be read.

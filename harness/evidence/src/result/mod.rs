@@ -109,6 +109,20 @@ pub struct TestbedInfo {
     pub startup_ms: Vec<(String, u64)>,
 }
 
+impl TestbedInfo {
+    /// Time to start (s): the steps of `startup_ms`, which follow each other, but for those that only a machine's first run
+    /// has (finding and copying servers) and those of the proxies, which are the instrument's. `None` if none was timed.
+    #[must_use]
+    pub fn startup_s(&self) -> Option<f64> {
+        let counts =
+            |step: &str| !step.ends_with(" found") && !step.ends_with(" copied") && !step.starts_with("Toxiproxy");
+        let steps = self.startup_ms.iter().filter(|(step, _)| counts(step));
+        steps
+            .map(|(_, millis)| *millis as f64 / 1_000.0)
+            .reduce(|sum, one| sum + one)
+    }
+}
+
 /// The database's version and the settings that matter to the numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PostgresVersion {

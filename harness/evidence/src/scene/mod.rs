@@ -17,7 +17,7 @@ use crossover_proto::definition::{Definition, JobSpec, RetryPolicy, Step};
 use crossover_proto::history::{Event, HistoryFile, JobKey, Outcome, Record};
 use uuid::Uuid;
 
-use crate::checks::{Judgement, Rules, judge};
+use crate::checks::{Drain, Judgement, Rules, judge};
 use crate::ledger::{Ledger, Mode, RunEvidence};
 use crate::load::{Arrivals, HandlerSpec, Phase, Workload, WorkloadDefinition};
 use crate::measure::Measures;
@@ -178,7 +178,7 @@ impl Scene {
             &Measures::of(&ledger),
             Rules {
                 order_enforced,
-                drained: true,
+                drain: Drain::Done,
             },
         )
     }

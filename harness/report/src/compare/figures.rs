@@ -167,15 +167,12 @@ fn to_start(runs: Pair<&RunResult>) -> Vec<Option<Row>> {
         .map(|system| system.processes.map(|number| Some(number as f64)));
     vec![
         processes.and_then(|processes| row("processes", processes, number)),
-        row("start-up, its steps in turn", runs.map(startup_s), seconds),
+        row(
+            "start-up, its steps in turn",
+            runs.map(|run| run.testbed.startup_s()),
+            seconds,
+        ),
     ]
-}
-
-/// Without the steps that only a machine's first run has: finding, fetching and copying servers.
-fn startup_s(run: &RunResult) -> Option<f64> {
-    let once = |step: &str| step.ends_with(" found") || step.ends_with(" copied");
-    let steps = run.testbed.startup_ms.iter().filter(|(step, _)| !once(step));
-    steps.map(|(_, time)| *time as f64 / 1_000.0).reduce(|a, b| a + b)
 }
 
 /// Both ledgers, name by name, as counts.

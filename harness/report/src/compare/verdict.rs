@@ -107,13 +107,13 @@ fn unlike(runs: Pair<&RunResult>) -> Vec<String> {
     .collect()
 }
 
-/// `Polling did 14,800 of 14,800 jobs, event-driven 14,798 of 14,800; 2 lost, 0 done twice.`
+/// `Polling did 14,800 of 14,800 jobs, event-driven 14,798 of 14,800; (2 lost, 0 double effects).`
 fn headline(runs: Pair<&RunResult>) -> String {
     let part = |(mode, run): (&str, &RunResult)| {
         let ledger = &run.ledger;
         let harm = match (ledger.lost, ledger.double_effects) {
             (Some(0), Some(0)) => String::new(),
-            (Some(lost), Some(twice)) => format!(" ({} lost, {} done twice)", count(lost), count(twice)),
+            (Some(lost), Some(twice)) => format!(" ({} lost, {} double effects)", count(lost), count(twice)),
             _ => " (loss could not be checked)".to_owned(),
         };
         format!("{mode} did {} jobs{harm}", done(run))
@@ -122,7 +122,11 @@ fn headline(runs: Pair<&RunResult>) -> String {
         .named()
         .iter()
         .all(|(_, run)| run.ledger.lost == Some(0) && run.ledger.double_effects == Some(0));
-    let end = if clean { "; none lost, none done twice" } else { "" };
+    let end = if clean {
+        "; none lost, no effect happened twice"
+    } else {
+        ""
+    };
     sentence(&format!("{}{end}", runs.named().map(part).join(", ")))
 }
 
@@ -170,7 +174,8 @@ fn lower_in(phase: Pair<&PhaseResult>) -> Lower {
 
 type Quantile = fn(&Percentiles) -> Option<f64>;
 
-/// The mode whose percentile is lower by more than [`SAME`]. One that is not reached lies above all that are.
+/// The mode whose percentile is lower by more than [`SAME`]. One that is not reached lies above all that are; of two that
+/// are not, none is known to be lower.
 fn lower(sets: Pair<&Percentiles>, of: Quantile) -> Option<&'static str> {
     let value = |set: &Percentiles| of(set).or_else(|| (set.censored > 0).then_some(f64::INFINITY));
     let Pair { polling, event } = sets.map(value).both()?;
@@ -183,9 +188,16 @@ fn lower(sets: Pair<&Percentiles>, of: Quantile) -> Option<&'static str> {
     }
 }
 
+/// The phases in which dispatch was measured in both modes.
+fn measured(runs: Pair<&RunResult>) -> impl Iterator<Item = Pair<&PhaseResult>> {
+    let has = |phase: &PhaseResult| phase.latency_ms.dispatch.count > 0;
+    phases(runs)
+        .into_iter()
+        .filter(move |phase| has(phase.polling) && has(phase.event))
+}
+
 fn sooner(runs: Pair<&RunResult>) -> Vec<String> {
-    let phases: Vec<(Pair<&PhaseResult>, Lower)> =
-        phases(runs).into_iter().map(|phase| (phase, lower_in(phase))).collect();
+    let phases: Vec<(Pair<&PhaseResult>, Lower)> = measured(runs).map(|phase| (phase, lower_in(phase))).collect();
     let names = |wanted: Lower, show: fn(Pair<&PhaseResult>) -> String| {
         let of = phases.iter().filter(|(_, lower)| *lower == wanted);
         list(&of.map(|(phase, _)| show(*phase)).collect::<Vec<_>>())
@@ -238,7 +250,10 @@ fn each_its_own(phase: Pair<&PhaseResult>, [p50, p99]: Lower) -> String {
     let how = |lower: Option<&str>, of: Quantile| match lower {
         Some(EVENT) => format!("lower ({})", change_of(phase, of)),
         Some(_) => format!("higher ({})", change_of(phase, of)),
-        None => "about the same".to_owned(),
+        None => match phase.map(|phase| of(&phase.latency_ms.dispatch)).both() {
+            Some(_) => "about the same".to_owned(),
+            None => "not reached in either mode".to_owned(),
+        },
     };
     format!(
         "in {} event-driven's p50 was {}, its p99 {}",
@@ -295,7 +310,11 @@ fn blast(runs: Pair<&RunResult>) -> Vec<String> {
 /// `During kill on postgres: polling accepted 0.19 % of 1,596 starts, back to normal 12.4 s after it began; …`
 fn of_fault(runs: Pair<&RunResult>, (kind, target): (&str, &str)) -> String {
     let is_it = |fault: &&FaultInfo| fault.kind == kind && fault.target == target && fault.starts_intended > 0;
-    let part = |(mode, run): (&str, &RunResult)| Some(starts_met(mode, run.faults.iter().find(is_it)?));
+    // A server may be broken more than once.
+    let part = |(mode, run): (&str, &RunResult)| {
+        let met: Vec<String> = run.faults.iter().filter(is_it).map(starts_met).collect();
+        (!met.is_empty()).then(|| format!("{mode} {}", met.join("; then ")))
+    };
     let missing =
         |(mode, run): (&'static str, &RunResult)| (!run.faults.iter().any(|fault| is_it(&fault))).then_some(mode);
     let parts: Vec<String> = runs.named().into_iter().filter_map(part).collect();
@@ -307,14 +326,14 @@ fn of_fault(runs: Pair<&RunResult>, (kind, target): (&str, &str)) -> String {
     format!("During {} on {target}{where_not}: {}.", words(kind), parts.join("; "))
 }
 
-fn starts_met(mode: &str, fault: &FaultInfo) -> String {
+fn starts_met(fault: &FaultInfo) -> String {
     let share = percent(fault.starts_accepted as f64 / fault.starts_intended.max(1) as f64);
     let recovered = fault.recovery_s.map_or_else(
         || "not seen back to normal".to_owned(),
         |recovery| format!("back to normal {} after it began", seconds(recovery)),
     );
     format!(
-        "{mode} accepted {share} of {} starts, {recovered}",
+        "accepted {share} of {} starts, {recovered}",
         count(fault.starts_intended)
     )
 }

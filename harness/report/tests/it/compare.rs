@@ -73,7 +73,7 @@ fn the_run_that_broke_is_named_first() {
         &[
             "class=\"banner both broken\"",
             "POLLING HELD, EVENT-DRIVEN BROKEN.",
-            "(2 lost, 0 done twice)",
+            "(2 lost, 0 double effects)",
             "Event-driven: The check “nothing lost” failed",
             "class=\"story",
         ],
@@ -144,6 +144,54 @@ fn a_mode_whose_p99_was_not_reached_is_not_sooner() {
     let text = compare_terminal(&compared.page());
     assert!(
         text.contains("not reached") && !text.contains("Event-driven dispatched sooner"),
+        "{text}"
+    );
+}
+
+/// The text with its lines joined.
+fn unwrapped(compared: &Compared) -> String {
+    let text = compare_terminal(&compared.page());
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_percentile_that_neither_mode_reached_is_not_called_the_same() {
+    let mut compared = compared();
+    for fixture in [&mut compared.polling, &mut compared.event] {
+        for phase in &mut fixture.result.phases {
+            let dispatch = &mut phase.latency_ms.dispatch;
+            (dispatch.p99, dispatch.censored) = (None, 12);
+        }
+    }
+    let text = unwrapped(&compared);
+    assert!(
+        text.contains("its p99 not reached in either mode") && !text.contains("about the same"),
+        "{text}"
+    );
+}
+
+#[test]
+fn phases_without_a_sample_are_not_compared() {
+    let mut compared = compared();
+    for phase in &mut compared.polling.result.phases {
+        phase.latency_ms = Default::default();
+    }
+    let text = unwrapped(&compared);
+    assert!(!text.contains("sooner") && !text.contains("about the same"), "{text}");
+}
+
+#[test]
+fn a_server_that_was_broken_twice_has_both_times_told() {
+    let mut compared = compared();
+    for fixture in [&mut compared.polling, &mut compared.event] {
+        let faults = &mut fixture.result.faults;
+        let mut again = faults.last().unwrap().clone();
+        (again.starts_intended, again.starts_accepted, again.recovery_s) = (200, 100, None);
+        faults.push(again);
+    }
+    let text = unwrapped(&compared);
+    assert!(
+        text.contains("; then accepted 50 % of 200 starts, not seen back to normal; event-driven accepted"),
         "{text}"
     );
 }
