@@ -357,15 +357,17 @@ impl Stages<'_> {
             tokio::time::sleep(end.saturating_since(MonotonicNs::now())).await;
             (&mut faults).await.context("a fault's task panicked")?
         };
-        tokio::select! {
+        let ended = tokio::select! {
             ended = whole => ended.map(|()| false),
             _ = interrupted.wait_for(|stop| *stop) => {
                 load.stop();
-                faults.abort();
                 self.progress.note("interrupted: mending, stopping, and reporting what was measured");
                 Ok(true)
             }
-        }
+        };
+        // However the load ended, no fault comes after it.
+        faults.abort();
+        ended
     }
 
     async fn drain(

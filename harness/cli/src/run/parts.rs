@@ -18,6 +18,15 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How long running handlers may take after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What a user sets for the harness. The engine gets what it needs by flags, and by the variables that are given to it: one
+/// that is left over would send it to other servers.
+const NOT_PASSED_ON: [&str; 4] = [
+    "CROSSOVER_KAFKA_CONFIG",
+    crossover_external::args::DATABASE_URL,
+    "CROSSOVER_DATABASE_URL",
+    "CROSSOVER_LOCK_DATABASE_URL",
+];
+
 /// One process of the engine and how to start it again.
 #[derive(Debug, Clone)]
 struct Part {
@@ -273,8 +282,9 @@ impl Parts {
         let log = self.directory.file(&format!("logs/{name}.log"));
         let mut spec = ProcessSpec::new(name, &self.program, log)
             .args(all)
+            .without_env(NOT_PASSED_ON)
             .stop(Signal::Term, GRACE * 2);
-        // By environment, so that `ps` never shows the password; workers get none at all.
+        // By environment, so that `ps` never shows the password; workers get none at all, not even the user's.
         if name.starts_with("replica-") {
             let database = self.servers.database_of(PostgresRole::Replicas)?;
             spec = spec.env("CROSSOVER_DATABASE_URL", database.reveal());
@@ -283,6 +293,8 @@ impl Parts {
             spec = spec
                 .env("CROSSOVER_DATABASE_URL", self.servers.database_of(work)?.reveal())
                 .env("CROSSOVER_LOCK_DATABASE_URL", self.servers.database_of(lock)?.reveal());
+        } else {
+            spec = spec.without_env(["PGPASSWORD"]);
         }
         self.supervisor.spawn(spec).await?;
         Ok(())
