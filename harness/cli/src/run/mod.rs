@@ -8,11 +8,13 @@
 //! | [`load`] | the open-loop generator |
 //! | [`faults`] | the timeline of faults |
 //! | [`samplers`], [`lag`], [`progress`] | what is looked at meanwhile |
-//! | [`broker`] | topics, groups and offsets, as the harness sees them |
+//! | [`broker`], [`reader`] | topics, groups, offsets and records, as the harness sees them |
+//! | [`assigned`] | whether the workers have formed their groups |
 //! | [`drain`], [`snapshot`], [`topics`] | the end: nothing left to do, and database and topics as they are then |
 //! | [`reference`] | the same statements without the engine |
 //! | [`judge`], [`hypotheses`] | files → result and report |
 
+mod assigned;
 mod broker;
 mod clients;
 mod directory;
@@ -26,6 +28,7 @@ mod meta;
 mod parts;
 mod preflight;
 mod progress;
+mod reader;
 mod reference;
 mod samplers;
 mod servers;
@@ -54,6 +57,7 @@ pub use load::Load;
 pub use meta::RunMeta;
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
+pub use reader::{Span, read as read_spans};
 pub use testbed::check_external;
 
 use crate::args::Mode;
@@ -174,7 +178,11 @@ impl Stages<'_> {
         if let Some(broker) = servers.broker()? {
             self.progress.stage("reading the topics");
             let (directory, types) = (self.directory.clone(), self.job_types());
-            tokio::task::spawn_blocking(move || topics::save(&directory, &broker, &types)).await??;
+            let saved = tokio::task::spawn_blocking(move || topics::save(&directory, &broker, &types)).await?;
+            // The database is still to be read: what needs the topics is not checked.
+            if let Err(error) = saved {
+                self.meta.event(format!("the topics could not be read: {error:#}"));
+            }
         }
         self.progress.stage("reading the database");
         let moment = snapshot::save(self.directory, &servers.database).await?;
@@ -241,14 +249,15 @@ impl Stages<'_> {
     async fn start_workers(&self, servers: &Servers, parts: &Parts) -> anyhow::Result<()> {
         let begun = Instant::now();
         parts.start_workers(&self.scenario.document).await?;
-        let members = self.scenario.document.topology.workers;
-        self.for_each_group(servers, move |group| {
-            if !group.wait_for_members(members, Instant::now() + JOINED_WITHIN)? {
-                tracing::warn!(group = group.group, "not all workers have joined their group in time");
+        if servers.mode == Mode::EventDriven {
+            let (workers, partitions) = (parts.worker_addresses(), self.scenario.document.event_driven.partitions);
+            let deadline = Instant::now() + JOINED_WITHIN;
+            if !assigned::wait(&workers, &self.job_types(), partitions, deadline).await {
+                self.meta.event(format!(
+                    "not all workers had joined their groups {JOINED_WITHIN:?} after they started: the load began without them"
+                ));
             }
-            Ok(())
-        })
-        .await?;
+        }
         testbed::add_startup(self.meta, &[("workers", begun.elapsed())])
     }
 

@@ -176,12 +176,19 @@ impl Parts {
 
     /// Addresses of the replicas, as `http://host:port`.
     pub fn replica_addresses(&self) -> Vec<String> {
+        let addresses = self.addresses("replica-").into_iter();
+        addresses.map(|address| format!("http://{address}")).collect()
+    }
+
+    /// Addresses of the workers' metrics, as `host:port`.
+    pub fn worker_addresses(&self) -> Vec<String> {
+        self.addresses("worker-")
+    }
+
+    fn addresses(&self, role: &str) -> Vec<String> {
         let parts = self.list();
-        let replicas = parts.iter().filter(|part| part.name.starts_with("replica-"));
-        replicas
-            .filter_map(|part| part.address.as_ref())
-            .map(|address| format!("http://{address}"))
-            .collect()
+        let of_role = parts.iter().filter(|part| part.name.starts_with(role));
+        of_role.filter_map(|part| part.address.clone()).collect()
     }
 
     /// Starts a part again after its exit, on the address that it had.
