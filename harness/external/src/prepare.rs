@@ -99,8 +99,8 @@ impl External {
         };
         let examined = examine(args, wanted.has_brokers).await?;
         postgres::require_absent(&maintenance, &names).await?;
-        if let Some(kafka) = &kafka {
-            kafka::require_free(kafka).await?;
+        if let (Some(kafka), Some(facts)) = (&kafka, &examined.kafka) {
+            kafka::require_free(kafka, facts.replication).await?;
         }
         // From here on, whatever carries our names is ours.
         let log = supervisor.log_dir().join("external-cleanup.log");

@@ -1,5 +1,6 @@
 //! `run.json`: what the harness knows of a run beyond history, samples and database. Rewritten at each stage.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,12 @@ pub struct BrokerAddress {
     pub bootstrap: String,
     /// Begins the names of all topics and groups.
     pub prefix: String,
+    /// File of the user's properties, for brokers that are theirs.
+    #[serde(default)]
+    pub kafka_config: Option<PathBuf>,
+    /// How many brokers there are; unknown of an old run.
+    #[serde(default)]
+    pub brokers: Option<usize>,
 }
 
 /// The file's content.

@@ -101,7 +101,6 @@ impl Parts {
     /// As [`Parts::start_replicas`].
     pub async fn start_relays(&self, document: &Document) -> anyhow::Result<Duration> {
         let settings = &document.event_driven;
-        let replication = if document.topology.brokers == 3 { 3 } else { 1 };
         let flags = [
             ("--strategy", settings.strategy.flag()),
             ("--interval", time(settings.interval)),
@@ -109,7 +108,7 @@ impl Parts {
             ("--window", settings.window.to_string()),
             ("--linger", time(settings.linger)),
             ("--partitions", settings.partitions.to_string()),
-            ("--replication", replication.to_string()),
+            ("--replication", self.servers.replication().to_string()),
             ("--redispatch-after", time(settings.redispatch_after)),
             // Never before the run's check.
             ("--retention", "24h".to_owned()),
