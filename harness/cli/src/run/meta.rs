@@ -47,6 +47,9 @@ pub struct RunMeta {
     /// The brokers, as the harness reaches them; none in polling mode, and until they are up.
     #[serde(default)]
     pub kafka: Option<BrokerAddress>,
+    /// What removes by hand what the run made on the user's servers.
+    #[serde(default)]
+    pub by_hand: Vec<String>,
     /// Start of the load (CLOCK_MONOTONIC, ns); absent until then.
     pub origin_ns: Option<u64>,
     /// End of the load's last phase.
@@ -102,6 +105,7 @@ impl RunMeta {
             started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             testbed: None,
             kafka: None,
+            by_hand: Vec::new(),
             origin_ns: None,
             load_end_ns: None,
             end_ns: None,

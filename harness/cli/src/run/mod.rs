@@ -9,7 +9,7 @@
 //! | [`faults`] | the timeline of faults |
 //! | [`samplers`], [`lag`], [`progress`] | what is looked at meanwhile |
 //! | [`broker`], [`reader`] | topics, groups, offsets and records, as the harness sees them |
-//! | [`assigned`] | whether the workers have formed their groups |
+//! | [`metrics`], [`assigned`] | what processes of the engine say of themselves; whether the workers have formed their groups |
 //! | [`drain`], [`snapshot`], [`topics`] | the end: nothing left to do, and database and topics as they are then |
 //! | [`reference`] | the same statements without the engine |
 //! | [`judge`], [`hypotheses`] | files → result and report |
@@ -25,6 +25,7 @@ mod judge;
 mod lag;
 mod load;
 mod meta;
+mod metrics;
 mod parts;
 mod preflight;
 mod progress;
@@ -89,6 +90,16 @@ pub struct Options {
     pub external: ExternalArgs,
 }
 
+/// A run that came to its end.
+pub struct Finished {
+    /// Where it is.
+    pub directory: RunDirectory,
+    /// What it says.
+    pub result: RunResult,
+    /// What could not be removed at its end and why, a line each; then what to do by hand.
+    pub left_behind: Vec<String>,
+}
+
 /// Runs a scenario in a fresh directory `path`; the run is on disk whatever happens.
 ///
 /// # Errors
@@ -99,7 +110,7 @@ pub async fn run(
     path: &Path,
     interrupted: watch::Receiver<bool>,
     progress: &Progress,
-) -> anyhow::Result<(RunDirectory, RunResult)> {
+) -> anyhow::Result<Finished> {
     let directory = RunDirectory::create(path)?;
     directory.write_scenario(scenario)?;
     directory.write("plan.txt", scenario.plan.describe().as_bytes())?;
@@ -119,13 +130,21 @@ pub async fn run(
     .all(interrupted)
     .await;
     // Half a system is not kept.
-    let ended = if options.keep && outcome.is_ok() && meta.get().finished {
-        keep(&supervisor, progress).await
+    let (outcome, removed) = if options.keep && outcome.is_ok() && meta.get().finished {
+        (keep(&supervisor, progress).await, Ok(()))
     } else {
-        supervisor.shutdown().await.map_err(anyhow::Error::from)
+        (outcome, supervisor.shutdown().await)
     };
-    // The first error is the cause of the others.
-    if let Err(error) = outcome.and(ended) {
+    // What was measured is none the worse for what could not be removed afterwards.
+    let mut left_behind = Vec::new();
+    if let Err(error) = removed {
+        let text = format!("not all could be removed at the end: {error}");
+        meta.event(text.as_str());
+        left_behind.push(text);
+        left_behind.extend(meta.get().by_hand.iter().map(|line| format!("by hand: {line}")));
+    }
+    if let Err(error) = outcome {
+        left_behind.iter().for_each(|line| progress.note(line));
         let reason = format!("the run broke off: {error:#}");
         meta.update(|meta| meta.invalid_reasons.push(reason))?;
         // What was measured up to here is still a report; the error is what the user must see.
@@ -135,7 +154,11 @@ pub async fn run(
     progress.stage("checking every job, drawing the report");
     let judged = directory.clone();
     let result = tokio::task::spawn_blocking(move || judge(&judged)).await??;
-    Ok((directory, result))
+    Ok(Finished {
+        directory,
+        result,
+        left_behind,
+    })
 }
 
 async fn keep(supervisor: &Supervisor, progress: &Progress) -> anyhow::Result<()> {
@@ -166,10 +189,10 @@ impl Stages<'_> {
             return self.meta.update(|meta| meta.interrupted = true);
         };
         let parts = Arc::new(parts);
+        let running: Vec<String> = self.supervisor.pids().into_iter().map(|(name, _)| name).collect();
         let was_interrupted = self.under_load(&servers, &parts, interrupted).await?;
         // Faults are mended by now: what is missing died by itself, and what was measured is not what was asked for.
-        for name in parts.ended() {
-            let reason = format!("{name} ended by itself during the run; its log is logs/{name}.log");
+        for reason in parts.broken(&running).await {
             self.meta.update(|meta| meta.invalid_reasons.push(reason))?;
         }
         if !self.options.keep {

@@ -9,6 +9,7 @@ use crossover_testbed::links::{KafkaRole, PostgresRole};
 use crossover_testbed::{ProcessSpec, Signal, Supervisor};
 
 use super::directory::RunDirectory;
+use super::metrics::{self, Metrics};
 use super::servers::Servers;
 use crate::args::Mode;
 use crate::scenario::{Document, StrategyKind, WakeKind};
@@ -205,13 +206,27 @@ impl Parts {
         Ok(())
     }
 
-    /// Parts that run no more.
-    pub fn ended(&self) -> Vec<String> {
-        let names: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
-        names
-            .into_iter()
-            .filter(|name| !self.supervisor.is_alive(name))
-            .collect()
+    /// What ended by itself or gave up: of our parts, and of the servers of ours that are named.
+    pub async fn broken(&self, servers: &[String]) -> Vec<String> {
+        let parts: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
+        let others = servers.iter().filter(|name| !parts.contains(name));
+        let ended = parts
+            .iter()
+            .chain(others)
+            .filter(|name| !self.supervisor.is_alive(name));
+        let mut broken: Vec<String> = ended
+            .map(|name| format!("{name} ended by itself during the run; its log is logs/{name}.log"))
+            .collect();
+        let metrics = Metrics::new();
+        for address in self.addresses("relay-") {
+            let page = metrics.page(&address).await;
+            if metrics::value(&page, "relay_lock_misconfigured").is_some_and(|flag| flag > 0.0) {
+                broken.push(format!(
+                    "the relay at {address} had the lead taken while it held the lock, and competes no more; its log says why"
+                ));
+            }
+        }
+        broken
     }
 
     /// Stops workers, then relays, then replicas, each with its grace time: what workers give back still finds a replica.

@@ -119,6 +119,7 @@ async fn borrow(
     meta.update(|meta| {
         meta.invalid_reasons.extend(examined.invalid_reasons().cloned());
         meta.kafka = address;
+        meta.by_hand = external.by_hand();
         meta.testbed = Some(TestbedInfo {
             provider: "external".to_owned(),
             postgres: PostgresVersion {
