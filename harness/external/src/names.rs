@@ -50,6 +50,14 @@ impl Names {
     }
 }
 
+/// Whether a database has the random part of a marker in its name: nobody else's has.
+#[must_use]
+pub fn is_named_by(database: &str, marker: &str) -> bool {
+    let random = end(marker, RANDOM_DIGITS);
+    let is_random = random.len() == RANDOM_DIGITS && random.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_random && database.strip_suffix(random).is_some_and(|rest| rest.ends_with('_'))
+}
+
 /// Refuses a prefix that is not of the form above: with a shorter one, the end of a run would take others' topics.
 ///
 /// # Errors
@@ -113,6 +121,15 @@ mod tests {
         assert_ne!(one.marker, other.marker);
         assert_ne!(one.database, other.database);
         assert_ne!(one.topic_prefix, other.topic_prefix);
+    }
+
+    #[test]
+    fn a_database_is_known_by_its_name_only_if_nobody_could_have_guessed_it() {
+        let (ours, others) = (Names::of_run("r"), Names::of_run("r"));
+        assert!(is_named_by(&ours.database, &ours.marker));
+        assert!(!is_named_by(&others.database, &ours.marker));
+        assert!(!is_named_by("crossover_r", "crossover run r"));
+        assert!(!is_named_by("orders_", ""));
     }
 
     #[test]

@@ -97,10 +97,22 @@ async fn borrow(
 ) -> anyhow::Result<(ConnectionUrl, Provider)> {
     progress.stage("looking at your servers");
     let program = std::env::current_exe().context("can't find our own executable")?;
+    // Before anything is made: what follows may be interrupted.
+    let tell = |by_hand: &[String]| {
+        for line in by_hand {
+            progress.note(&format!(
+                "removed at the end; should that be prevented, by hand: {line}"
+            ));
+        }
+        if let Err(error) = meta.update(|meta| meta.by_hand = by_hand.to_vec()) {
+            tracing::warn!(%error, "what to do by hand could not be saved");
+        }
+    };
     let wanted = Wanted {
         run_id: id,
         has_brokers: options.mode == Mode::EventDriven,
         program: &program,
+        tell: &tell,
     };
     let external = External::prepare(&options.external, &wanted, supervisor).await?;
     let examined = external.examined();
@@ -119,7 +131,6 @@ async fn borrow(
     meta.update(|meta| {
         meta.invalid_reasons.extend(examined.invalid_reasons().cloned());
         meta.kafka = address;
-        meta.by_hand = external.by_hand();
         meta.testbed = Some(TestbedInfo {
             provider: "external".to_owned(),
             postgres: PostgresVersion {
@@ -138,11 +149,6 @@ async fn borrow(
             startup_ms: vec![("your servers examined".to_owned(), millis(external.took()))],
         });
     })?;
-    for line in external.by_hand() {
-        progress.note(&format!(
-            "removed at the end; should that be prevented, by hand: {line}"
-        ));
-    }
     Ok((external.database().clone(), Provider::External(external)))
 }
 

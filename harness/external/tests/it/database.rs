@@ -75,6 +75,18 @@ async fn a_database_that_the_run_did_not_make_is_refused_and_never_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_made_and_not_marked_is_known_by_its_name() {
+    let url = own_postgres().await.url();
+    let names = Names::of_run(&Test::new().run);
+    as_owner(&[format!("CREATE DATABASE {}", names.database)]).await;
+    let other = Names::of_run("other").marker;
+    let error = postgres::remove(&url, &names.database, &other).await.unwrap_err();
+    assert!(error.to_string().contains("left alone"), "{error}");
+    let removed = postgres::remove(&url, &names.database, &names.marker).await.unwrap();
+    assert_eq!(removed, postgres::Removed::Dropped);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_may_not_create_databases_is_told_the_statement_that_helps() {
     let test = Test::new();
     let url = user("visitor", "NOCREATEDB").await;

@@ -59,7 +59,7 @@ async fn a_run_gets_both_and_leaves_neither() {
     assert!(kafka.topic_prefix.starts_with(&named), "{}", kafka.topic_prefix);
     own.make_topics(&[format!("{}jobs.mail", kafka.topic_prefix)]).await;
     println!("{:?}; {:?}", external.took(), external.examined().acknowledgements());
-    assert_eq!(external.by_hand().len(), 2);
+    assert_eq!(external.by_hand().len(), 3);
 
     let begun = Instant::now();
     supervisor.shutdown().await.unwrap();
