@@ -26,7 +26,7 @@ pub enum Provider {
     /// Ours, on this machine: they end with the run.
     Local(Box<Local>),
     /// The user's: they are borrowed.
-    External(External),
+    External(Box<External>),
 }
 
 /// Servers of our own.

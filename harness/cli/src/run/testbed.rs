@@ -149,7 +149,7 @@ async fn borrow(
             startup_ms: vec![("your servers examined".to_owned(), millis(external.took()))],
         });
     })?;
-    Ok((external.database().clone(), Provider::External(external)))
+    Ok((external.database().clone(), Provider::External(Box::new(external))))
 }
 
 /// Of brokers of the user's. A kept system may be looked at from another directory.
