@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use crossover_engine::EngineError;
 use crossover_testbed::TestbedError;
 
+/// What the run made could not be removed: as a failure here, for somebody has to see to it.
+pub const LEFT_BEHIND: u8 = 1;
 /// A hypothesis, check or invariant failed.
 pub const FAILED: u8 = 4;
 /// The run's numbers may not be used.

@@ -15,8 +15,9 @@
 //! | [`cleanup`] | the program that removes both |
 //! | [`faults`] | what a scenario may break here |
 //!
-//! *Invariant*: nothing is removed that this run did not make. A database carries a marker with a random part, and one
-//! without it is left alone, whatever its name; topics are ours by a prefix that was free when the run began.
+//! *Invariant*: nothing is removed that this run did not make. A database carries a marker with a random part, and is
+//! left alone with another; without any (a run was interrupted while it was made), it is ours if the random part is in its
+//! name. Topics are ours by a prefix that has the random part too, and was free when the run began.
 //!
 //! What it can't do: remove what a run left behind when harness *and* supervisor were killed, or the server was out of
 //! reach at the end. [`External::by_hand`] says how to.

@@ -9,7 +9,7 @@ use crossover_testbed::{ConnectionUrl, Result, TestbedError};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use crate::connect::{connect, place};
-use crate::names::Names;
+use crate::names::{Names, is_named_by};
 
 /// Round trips and commits that are timed; the median is told.
 const TIMED: usize = 50;
@@ -31,6 +31,13 @@ const EXAMINE: &str = "/* external_examine */ SELECT current_setting('server_ver
     FROM pg_roles WHERE rolname = current_user";
 const MARKER: &str =
     "/* external_marker */ SELECT shobj_description(oid, 'pg_database') AS marker FROM pg_database WHERE datname = $1";
+
+/// A statement goes on when its client is gone.
+const CREATING: &str = "/* external_creating */ SELECT EXISTS (SELECT FROM pg_stat_activity \
+    WHERE pid <> pg_backend_pid() AND state = 'active' AND query = $1)";
+/// Copying a template takes a tenth of a second, and seconds on a busy server.
+const CREATED_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,20 +152,15 @@ pub async fn require_absent(url: &ConnectionUrl, names: &Names) -> Result<()> {
 pub async fn create(url: &ConnectionUrl, names: &Names) -> Result<ConnectionUrl> {
     let mut connection = connect(url).await?;
     let name = &names.database;
-    // Not template1: it may hold what the user put there, and nobody may be connected to it.
-    let made = format!(
-        "/* external_create */ CREATE DATABASE {} TEMPLATE template0",
-        quoted(name)
-    );
-    let made = connection.execute(AssertSqlSafe(made)).await;
+    let made = connection.execute(AssertSqlSafe(create_statement(name))).await;
     made.map_err(|error| {
         TestbedError::Other(format!(
             "can't make the database {name} on the PostgreSQL at {}: {error}",
             place(url)
         ))
     })?;
-    // Two statements, for the first can't be in a transaction: a crash between them leaves an empty database that we do not
-    // know again, and leave alone.
+    // Two statements, for the first can't be in a transaction: a crash between them leaves an empty database that we know again
+    // by its name alone.
     let marker = names.marker.replace('\'', "''");
     let marked = format!("/* external_mark */ COMMENT ON DATABASE {} IS '{marker}'", quoted(name));
     connection
@@ -167,6 +169,27 @@ pub async fn create(url: &ConnectionUrl, names: &Names) -> Result<ConnectionUrl>
         .map_err(|error| lost(url, &error))?;
     let _ = connection.close().await;
     Ok(url.with_database(name))
+}
+
+/// Not template1: it may hold what the user put there, and nobody may be connected to it.
+fn create_statement(database: &str) -> String {
+    format!(
+        "/* external_create */ CREATE DATABASE {} TEMPLATE template0",
+        quoted(database)
+    )
+}
+
+/// Waits until nobody makes the database any more: an interrupted run may have asked for it and gone.
+async fn wait_until_made(connection: &mut PgConnection, database: &str) -> sqlx::Result<()> {
+    let deadline = Instant::now() + CREATED_WITHIN;
+    while Instant::now() < deadline {
+        let creating = sqlx::query_scalar(CREATING).bind(create_statement(database));
+        if !creating.fetch_one(&mut *connection).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
 }
 
 /// Median time of a durable commit of one row in the run's database (µs), round trip included: what `fsync` costs there.
@@ -203,19 +226,27 @@ pub enum Removed {
     Absent,
 }
 
-/// Drops the database of that name, if it has this marker; its sessions are ended.
+/// Drops the database of that name, if it has this marker, or none yet and a name that goes with the marker; its sessions are
+/// ended.
 ///
 /// # Errors
 /// `BadInput` if it has not: it is left alone. Otherwise if the server refuses.
 pub async fn remove(url: &ConnectionUrl, database: &str, marker: &str) -> Result<Removed> {
     let mut connection = connect(url).await?;
+    wait_until_made(&mut connection, database)
+        .await
+        .map_err(|error| lost(url, &error))?;
     let found = find_marker(&mut connection, database)
         .await
         .map_err(|error| lost(url, &error))?;
     let Some(found) = found else {
         return Ok(Removed::Absent);
     };
-    if found.as_deref() != Some(marker) {
+    let is_ours = match &found {
+        Some(found) => found == marker,
+        None => is_named_by(database, marker),
+    };
+    if !is_ours {
         let found = found.map_or_else(|| "no marker".to_owned(), |found| format!("the marker {found:?}"));
         return Err(TestbedError::BadInput(format!(
             "the database {database} on the PostgreSQL at {} has {found}, not this run's: it is left alone",

@@ -13,7 +13,7 @@ use crate::names::Names;
 use crate::postgres::{self, PostgresFacts};
 
 /// What a run wants.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     /// Part of all names.
     pub run_id: &'a str,
@@ -21,6 +21,8 @@ pub struct Wanted<'a> {
     pub has_brokers: bool,
     /// Our own executable, which knows the subcommand [`cleanup::SUBCOMMAND`].
     pub program: &'a Path,
+    /// Is told what to do by hand ([`External::by_hand`]) before anything is made.
+    pub tell: &'a (dyn Fn(&[String]) + Sync),
 }
 
 /// What the user's servers are.
@@ -99,13 +101,14 @@ impl External {
         };
         let examined = examine(args, wanted.has_brokers).await?;
         postgres::require_absent(&maintenance, &names).await?;
-        if let Some(kafka) = &kafka {
-            kafka::require_free(kafka).await?;
+        if let (Some(kafka), Some(facts)) = (&kafka, &examined.kafka) {
+            kafka::require_free(kafka, facts.replication).await?;
         }
         // From here on, whatever carries our names is ours.
         let log = supervisor.log_dir().join("external-cleanup.log");
         let spec = cleanup::spec(wanted.program, &log, &maintenance, &names, kafka.as_ref());
         supervisor.run_at_end(spec).await?;
+        (wanted.tell)(&by_hand(&names, kafka.as_ref()));
         let database = postgres::create(&maintenance, &names).await?;
         let commit_us_p50 = postgres::time_commits(&database).await?;
         Ok(Self {
@@ -158,14 +161,21 @@ impl External {
     /// What to do by hand if harness and supervisor are killed together, or a server is out of reach at the end.
     #[must_use]
     pub fn by_hand(&self) -> Vec<String> {
-        let mut all = vec![format!("DROP DATABASE {} WITH (FORCE);", self.names.database)];
-        if let Some(kafka) = &self.kafka {
-            let pattern = kafka.topic_prefix.replace('.', "\\.");
-            all.push(format!(
-                "kafka-topics.sh --bootstrap-server {} --delete --topic '{pattern}.*'",
-                kafka.broker.join(",")
-            ));
-        }
-        all
+        by_hand(&self.names, self.kafka.as_ref())
     }
+}
+
+fn by_hand(names: &Names, kafka: Option<&KafkaArgs>) -> Vec<String> {
+    let mut all = vec![format!("DROP DATABASE {} WITH (FORCE);", names.database)];
+    if let Some(kafka) = kafka {
+        let (brokers, pattern) = (kafka.broker.join(","), kafka.topic_prefix.replace('.', "\\."));
+        all.push(format!(
+            "kafka-topics.sh --bootstrap-server {brokers} --delete --topic '{pattern}.*'"
+        ));
+        let groups = format!("kafka-consumer-groups.sh --bootstrap-server {brokers}");
+        all.push(format!(
+            "{groups} --list | grep '^{pattern}' | xargs -n 1 {groups} --delete --group"
+        ));
+    }
+    all
 }

@@ -56,6 +56,7 @@ async fn harness(logs: PathBuf, run: String, args: ExternalArgs) -> Result<()> {
         run_id: &run,
         has_brokers: !args.external_broker.is_empty(),
         program: &program,
+        tell: &|_| (),
     };
     let external = External::prepare(&args, &wanted, &supervisor).await?;
     println!("{}", external.database().database());

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{compare, sweep};
 use crate::args::{BenchArgs, BenchMode, Mode};
-use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
+use crate::failure::{FAILED, INTERRUPTED, INVALID, LEFT_BEHIND, bad_input};
 use crate::place;
 use crate::run::{self, Options, Progress, RunDirectory};
 use crate::scenario;
@@ -77,9 +77,10 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     if !points.is_empty() {
         return sweep::run(&scenario, &points, &options, &directory, interrupted, &progress).await;
     }
-    let (directory, result) = run::run(&scenario, &options, &directory, interrupted, &progress).await?;
+    let finished = run::run(&scenario, &options, &directory, interrupted, &progress).await?;
     progress.done();
-    Ok(conclude(&directory, &result))
+    let code = conclude(&finished.directory, &finished.result);
+    Ok(ExitCode::from(with_left_behind(code, &finished.left_behind)))
 }
 
 /// As the user named it, or the mode's own.
@@ -102,10 +103,21 @@ pub fn ensure_room(output: &Path) -> Result<(), TestbedError> {
 }
 
 /// Prints the table and the path of the report; picks the exit code.
-pub fn conclude(directory: &RunDirectory, result: &RunResult) -> ExitCode {
+pub fn conclude(directory: &RunDirectory, result: &RunResult) -> u8 {
     println!("{}", crossover_report::run_terminal(result));
     println!("{}", shown(&directory.file("report.html")));
-    ExitCode::from(code_of(result))
+    code_of(result)
+}
+
+/// Says last what was left behind, where it is not overlooked; the exit code then is no success.
+pub fn with_left_behind(code: u8, left_behind: &[String]) -> u8 {
+    for line in left_behind {
+        eprintln!("{line}");
+    }
+    match left_behind {
+        [] => code,
+        _ => code.max(LEFT_BEHIND),
+    }
 }
 
 /// The exit code that a result stands for.
@@ -152,8 +164,28 @@ fn command(args: &BenchArgs) -> String {
     if args.external.testbed == TestbedKind::External {
         command.push_str(" --testbed external");
     }
-    for broker in &args.external.external_broker {
-        command.push_str(&format!(" --external-broker {broker}"));
+    // Where they are, and never a password: that is in a file, or was given by a variable.
+    let external = &args.external;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let mut flags = vec![
+        ("--external-database", external.external_database.clone()),
+        ("--external-database-file", path(&external.external_database_file)),
+    ];
+    flags.extend(
+        external
+            .external_broker
+            .iter()
+            .map(|broker| ("--external-broker", Some(broker.clone()))),
+    );
+    if external.testbed == TestbedKind::External {
+        // Of a run on servers of our own, it may be left over in its variable.
+        flags.push(("--kafka-config", path(&external.kafka_config)));
+    }
+    for (flag, value) in flags.into_iter().filter_map(|(flag, value)| Some((flag, value?))) {
+        command.push_str(&format!(" {flag} {value}"));
+    }
+    if external.allow_faults {
+        command.push_str(" --allow-faults");
     }
     command
 }
@@ -216,6 +248,15 @@ mod tests {
             verdict,
             evidence: String::new(),
         }
+    }
+
+    #[test]
+    fn what_was_left_behind_is_no_success_and_hides_no_graver_code() {
+        let left = ["not all could be removed at the end".to_owned()];
+        assert_eq!(with_left_behind(0, &[]), 0);
+        assert_eq!(with_left_behind(0, &left), LEFT_BEHIND);
+        assert_eq!(with_left_behind(FAILED, &left), FAILED);
+        assert_eq!(with_left_behind(INTERRUPTED, &left), INTERRUPTED);
     }
 
     #[test]

@@ -10,9 +10,9 @@ use crossover_evidence::series::Series;
 use crossover_report::ComparePage;
 use tokio::sync::watch;
 
-use super::bench::{code_of, shown};
+use super::bench::{code_of, shown, with_left_behind};
 use crate::args::Mode;
-use crate::failure::{INTERRUPTED, severity};
+use crate::failure::{INTERRUPTED, bad_input, severity};
 use crate::place::COMPARE_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Scenario};
@@ -34,7 +34,22 @@ pub async fn run(
     let whole = RunDirectory::create_plain(directory)?;
     whole.mark_latest();
     whole.write_scenario(scenario)?;
-    let mut results = Vec::new();
+    let mut comparison = Comparison {
+        schema_version: compare::SCHEMA_VERSION,
+        id: name_of(&whole),
+        scenario: scenario.name.clone(),
+        title: scenario.document.title.clone(),
+        seed: scenario.document.seed,
+        command: options.command.clone(),
+        git_commit: None,
+        started_at: String::new(),
+        polling: Mode::Polling.name().to_owned(),
+        event_driven: Mode::EventDriven.name().to_owned(),
+        claims: Vec::new(),
+    };
+    // Whatever becomes of the runs, `report` knows what they belong to.
+    whole.write_json(COMPARE_FILE, &comparison)?;
+    let (mut results, mut left_behind) = (Vec::new(), Vec::new());
     for mode in MODES {
         if *interrupted.borrow() {
             break;
@@ -46,8 +61,9 @@ pub async fn run(
             ..options.clone()
         };
         let path = whole.file(mode.name());
-        let (_, result) = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
-        results.push(result);
+        let finished = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
+        left_behind.extend(finished.left_behind);
+        results.push(finished.result);
     }
     progress.done();
     let [polling, event_driven] = results.as_slice() else {
@@ -55,27 +71,19 @@ pub async fn run(
             "interrupted before both modes had run; what ran is in {}",
             shown(whole.path())
         );
-        return Ok(ExitCode::from(INTERRUPTED));
+        return Ok(ExitCode::from(with_left_behind(INTERRUPTED, &left_behind)));
     };
-    let comparison = Comparison {
-        schema_version: compare::SCHEMA_VERSION,
-        id: name_of(&whole),
-        scenario: scenario.name.clone(),
-        title: scenario.document.title.clone(),
-        seed: scenario.document.seed,
-        command: options.command.clone(),
-        git_commit: polling.run.git_commit.clone(),
-        started_at: polling.run.started_at.clone(),
-        polling: Mode::Polling.name().to_owned(),
-        event_driven: Mode::EventDriven.name().to_owned(),
-        claims: Vec::new(),
-    };
+    comparison.git_commit.clone_from(&polling.run.git_commit);
+    comparison.started_at.clone_from(&polling.run.started_at);
     write(&whole, scenario, comparison, polling, event_driven)?;
     let worst = [polling, event_driven]
         .map(code_of)
         .into_iter()
         .max_by_key(|code| severity(*code));
-    Ok(ExitCode::from(worst.unwrap_or(INTERRUPTED)))
+    Ok(ExitCode::from(with_left_behind(
+        worst.unwrap_or(INTERRUPTED),
+        &left_behind,
+    )))
 }
 
 /// Does the directory hold a comparison?
@@ -89,10 +97,23 @@ pub fn is_comparison(path: &Path) -> bool {
 /// If the directory is damaged.
 pub fn report_again(path: &Path) -> anyhow::Result<()> {
     let whole = RunDirectory::open(path);
-    let comparison: Comparison = read(&whole, COMPARE_FILE)?;
+    let mut comparison: Comparison = read(&whole, COMPARE_FILE)?;
     let scenario = scenario::reload(&whole.file("scenario.toml"), &comparison.scenario)?;
-    let polling = judge(&RunDirectory::open(&whole.file(&comparison.polling)))?;
-    let event_driven = judge(&RunDirectory::open(&whole.file(&comparison.event_driven)))?;
+    let judged = |name: &str| -> anyhow::Result<Option<RunResult>> {
+        let run = RunDirectory::open(&whole.file(name));
+        let is_there = run.file("run.json").is_file();
+        is_there.then(|| judge(&run)).transpose()
+    };
+    let (polling, event_driven) = (judged(&comparison.polling)?, judged(&comparison.event_driven)?);
+    let (Some(polling), Some(event_driven)) = (polling, event_driven) else {
+        return Err(bad_input(format!(
+            "{} was broken off before both modes had begun: there is nothing to compare; the reports of what ran are in its directories",
+            path.display()
+        )));
+    };
+    // A comparison that was broken off has not noted them.
+    comparison.git_commit.clone_from(&polling.run.git_commit);
+    comparison.started_at.clone_from(&polling.run.started_at);
     write(&whole, &scenario, comparison, &polling, &event_driven)
 }
 

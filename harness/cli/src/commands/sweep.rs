@@ -9,7 +9,7 @@ use crossover_evidence::result::{Claim, ClaimVerdict, RunResult};
 use crossover_report::{SweepPage, SweepPoint};
 use tokio::sync::watch;
 
-use super::bench::{code_of, shown};
+use super::bench::{code_of, shown, with_left_behind};
 use crate::failure::{INTERRUPTED, bad_input, severity};
 use crate::place::SWEEP_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
@@ -87,6 +87,7 @@ pub async fn run(
     };
     sweep.write_json(SWEEP_FILE, &plan)?;
     let mut done: Vec<(SweepPoint, Scenario)> = Vec::new();
+    let mut left_behind = Vec::new();
     for (index, (point, scenario)) in points.iter().enumerate() {
         if *interrupted.borrow() {
             break;
@@ -102,13 +103,15 @@ pub async fn run(
             ..options.clone()
         };
         let path = sweep.file(&name_of(index + 1));
-        let (_, result) = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
-        done.push((swept(index + 1, &point.values, result), scenario.clone()));
+        let finished = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
+        left_behind.extend(finished.left_behind);
+        done.push((swept(index + 1, &point.values, finished.result), scenario.clone()));
     }
     progress.done();
     let code = report(scenario, &done, &plan, &sweep)?;
     let cut_short = done.len() < points.len() && severity(code) <= severity(INTERRUPTED);
-    Ok(ExitCode::from(if cut_short { INTERRUPTED } else { code }))
+    let code = if cut_short { INTERRUPTED } else { code };
+    Ok(ExitCode::from(with_left_behind(code, &left_behind)))
 }
 
 fn name_of(number: usize) -> String {

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use crossover_engine::kafka::Kafka;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -51,6 +51,7 @@ impl GroupView {
             .config("crossover-harness")
             .set("group.id", &group)
             .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "earliest")
             .create()
             .context("the broker's client")?;
@@ -73,9 +74,14 @@ impl GroupView {
     /// If it is not in time, or has others.
     pub fn wait_for_topic(&mut self, partitions: u32, deadline: Instant) -> anyhow::Result<()> {
         loop {
-            self.look_up()?;
+            let is_late = Instant::now() > deadline;
+            match self.look_up() {
+                Err(error) if is_late => return Err(error),
+                // A broker that has just started may not answer yet.
+                Err(_) | Ok(()) => {}
+            }
             match self.partitions.len() {
-                0 if Instant::now() > deadline => bail!("the relay did not make the topic {} in time", self.topic),
+                0 if is_late => bail!("the relay did not make the topic {} in time", self.topic),
                 0 => std::thread::sleep(PAUSE),
                 found if found == partitions as usize => return Ok(()),
                 found => bail!(
@@ -86,32 +92,20 @@ impl GroupView {
         }
     }
 
-    /// Waits until the group has this many members and all partitions are assigned; says whether it came to that.
-    ///
-    /// # Errors
-    /// If the broker does not answer.
-    pub fn wait_for_members(&self, members: u32, deadline: Instant) -> anyhow::Result<bool> {
-        while Instant::now() < deadline {
-            let groups = self.client.fetch_group_list(Some(&self.group), REQUEST)?;
-            let is_stable = |group: &rdkafka::groups::GroupInfo| {
-                group.state() == "Stable" && group.members().len() == members as usize
-            };
-            if groups.groups().iter().any(is_stable) {
-                return Ok(true);
-            }
-            std::thread::sleep(PAUSE);
-        }
-        Ok(false)
+    /// How many partitions the topic had when it was looked up.
+    pub fn partition_count(&self) -> usize {
+        self.partitions.len()
     }
 
     /// Where the group stands in each partition: three requests.
     ///
     /// # Errors
-    /// If the broker does not answer.
+    /// If the broker does not answer, or has no such topic.
     pub fn positions(&mut self) -> anyhow::Result<Vec<Position>> {
         if self.partitions.is_empty() {
             self.look_up()?;
         }
+        ensure!(!self.partitions.is_empty(), "there is no topic {}", self.topic);
         let committed = self.client.committed_offsets(self.list(Offset::Invalid)?, REQUEST)?;
         let low = self.client.offsets_for_times(self.list(Offset::Beginning)?, REQUEST)?;
         let high = self.client.offsets_for_times(self.list(Offset::End)?, REQUEST)?;

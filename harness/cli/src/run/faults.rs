@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use crossover_evidence::result::FaultInfo;
@@ -53,6 +53,10 @@ impl Hit {
 
 /// Who leads, as the relays have agreed.
 const LEADER: &str = "/* harness_leader */ SELECT leader FROM relay_lead";
+/// A PostgreSQL that is stopped takes the connection and never answers.
+const LEADER_WITHIN: Duration = Duration::from_secs(2);
+/// A process in the middle of a write to disk stops after it.
+const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 
 impl Timeline {
     /// Nothing is broken yet.
@@ -93,24 +97,36 @@ impl Timeline {
             running.spawn(async move { timeline.one(index, &target, &fault, origin).await });
             index += 1;
         }
+        let mut outcome = Ok(());
+        // All come to their end: one that can't be mended leaves the others to be.
         while let Some(fault) = running.join_next().await {
-            fault??;
+            outcome = outcome.and(fault.context("a fault's task panicked").flatten());
         }
-        Ok(())
+        outcome
     }
 
+    /// A fault that finds nothing to hit, or can't be injected, has taken no effect: the report says so.
     async fn one(&self, index: usize, target: &Target, fault: &Fault, origin: MonotonicNs) -> anyhow::Result<()> {
         tokio::time::sleep(origin.plus(fault.at).saturating_since(MonotonicNs::now())).await;
-        let hit = self.hit(target).await?;
+        let hit = match self.hit(target).await {
+            Ok(hit) => hit,
+            Err(error) => {
+                let text = format!("no {} on {}: {error:#}", verb(fault.kind), fault.target);
+                self.meta.event(text);
+                return Ok(());
+            }
+        };
         let name = hit.name();
         let since_origin = || MonotonicNs::now().saturating_since(origin).as_secs_f64();
         let injected_s = since_origin();
         self.meta.event(format!("{} {name}", verb(fault.kind)));
         self.open().insert(index, (hit.clone(), fault.kind));
-        let took_effect = self
-            .inject(&hit, fault.kind)
-            .await
-            .with_context(|| format!("fault {} on {name}", verb(fault.kind)))?;
+        let injected = self.inject(&hit, fault.kind).await;
+        if let Err(error) = &injected {
+            self.meta
+                .event(format!("{} {name} failed: {error:#}", verb(fault.kind)));
+        }
+        let took_effect = injected.unwrap_or(false);
         self.meta.update(|meta| {
             meta.faults[index].injected_s = injected_s;
             meta.faults[index].took_effect = took_effect;
@@ -129,17 +145,27 @@ impl Timeline {
 
     /// Finds what is to be hit, at the moment of the fault.
     async fn hit(&self, target: &Target) -> anyhow::Result<Hit> {
-        Ok(match target {
+        let hit = match target {
             Target::Part(name) => Hit::Part(name.clone()),
             Target::Postgres => Hit::Postgres(self.postgres()?.name().to_owned()),
             Target::Broker(id) => Hit::Broker(*id, self.kafka()?.name_of(*id)?.to_owned()),
             Target::RelayLeader => {
-                let mut connection = PgConnection::connect(&self.servers.database.reveal()).await?;
-                let leader: String = sqlx::query_scalar(LEADER).fetch_one(&mut connection).await?;
-                connection.close().await?;
-                Hit::Part(leader)
+                let leader = tokio::time::timeout(LEADER_WITHIN, self.leader()).await;
+                Hit::Part(leader.context("PostgreSQL does not say who leads")??)
             }
-        })
+        };
+        // A leader may have died already; nobody has taken over then.
+        let name = hit.name();
+        anyhow::ensure!(self.supervisor.is_alive(name), "{name} does not run");
+        Ok(hit)
+    }
+
+    async fn leader(&self) -> anyhow::Result<String> {
+        let connected = PgConnection::connect(&self.servers.database.reveal()).await;
+        let mut connection = connected.context("PostgreSQL can't be asked who leads")?;
+        let leader = sqlx::query_scalar(LEADER).fetch_one(&mut connection).await;
+        let _ = connection.close().await;
+        leader.context("no relay leads")
     }
 
     fn kafka(&self) -> anyhow::Result<&LocalKafka> {
@@ -161,7 +187,7 @@ impl Timeline {
         match (hit, kind) {
             (_, FaultKind::Stop) => {
                 self.supervisor.signal_tree(name, Signal::Stop).await?;
-                return Ok(self.supervisor.pid_of(name).is_some_and(is_stopped));
+                return Ok(self.is_seen_stopped(name).await);
             }
             (Hit::Postgres(_), FaultKind::Kill) => {
                 self.postgres()?.halt(Signal::Kill).await?;
@@ -180,9 +206,27 @@ impl Timeline {
         Ok(!self.supervisor.is_alive(name))
     }
 
+    /// The signal is sent, and the kernel stops the process when it next runs.
+    async fn is_seen_stopped(&self, name: &str) -> bool {
+        let deadline = Instant::now() + STOPPED_WITHIN;
+        loop {
+            if self.supervisor.pid_of(name).is_some_and(is_stopped) {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn mend(&self, hit: &Hit, kind: FaultKind) -> anyhow::Result<()> {
         if kind == FaultKind::Stop {
-            return Ok(self.supervisor.signal_tree(hit.name(), Signal::Cont).await?);
+            // One that has died meanwhile is no more stopped.
+            return match self.supervisor.is_alive(hit.name()) {
+                true => Ok(self.supervisor.signal_tree(hit.name(), Signal::Cont).await?),
+                false => Ok(()),
+            };
         }
         if self.supervisor.is_alive(hit.name()) {
             return Ok(());

@@ -108,7 +108,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         schema_version: SCHEMA_VERSION,
         run: run_info(meta, scenario, end.saturating_since(origin)),
         testbed: meta.testbed.clone().unwrap_or_else(no_testbed),
-        topology: topology(document, mode),
+        topology: topology(document, mode, brokers(meta, document)),
         load: measures.load,
         phases: with_waits(&measures.phases, samples, origin, end),
         latency_ms: measures.latency_ms,
@@ -311,7 +311,13 @@ fn mode_of(meta: &RunMeta) -> Mode {
     }
 }
 
-fn topology(document: &Document, mode: Mode) -> TopologyInfo {
+/// The user's brokers are as many as they are, whatever the scenario says.
+fn brokers(meta: &RunMeta, document: &Document) -> usize {
+    let found = meta.kafka.as_ref().and_then(|kafka| kafka.brokers);
+    found.unwrap_or(document.topology.brokers as usize)
+}
+
+fn topology(document: &Document, mode: Mode, brokers: usize) -> TopologyInfo {
     let time = |time: Duration| humantime::format_duration(time).to_string();
     let (topology, polling, events) = (&document.topology, &document.polling, &document.event_driven);
     let mut settings = vec![
@@ -328,7 +334,7 @@ fn topology(document: &Document, mode: Mode) -> TopologyInfo {
             ("claim", polling.claim.flag()),
         ],
         Mode::EventDriven => vec![
-            ("brokers", topology.brokers.to_string()),
+            ("brokers", brokers.to_string()),
             ("relay strategy", events.strategy.flag()),
             ("relay interval", time(events.interval)),
             ("relay batch", format!("{} rows", events.batch)),

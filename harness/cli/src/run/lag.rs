@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Row};
 use tokio::time::MissedTickBehavior;
 
-use super::broker::GroupView;
+use super::broker::{GroupView, Position};
 use super::samplers::Sink;
 
 /// Time between two looks at the outbox.
@@ -87,15 +87,15 @@ pub(super) async fn look_at_groups(kafka: Kafka, job_types: Vec<String>, sink: S
                     .collect();
             }
             let at = MonotonicNs::now();
-            let looked = lags(&mut views).map(|partitions| Sample::Lag { at: at.0, partitions });
+            let partitions = lags(&mut views);
+            let looked = (!partitions.is_empty()).then_some(Sample::Lag { at: at.0, partitions });
             (views, looked)
         });
         match look.await {
             Ok((back, looked)) => {
                 views = back;
-                match looked {
-                    Ok(sample) => sink.write(&sample),
-                    Err(error) => tracing::debug!(%error, "a look at the groups failed"),
+                if let Some(sample) = looked {
+                    sink.write(&sample);
                 }
             }
             Err(_) => views = Vec::new(),
@@ -103,17 +103,52 @@ pub(super) async fn look_at_groups(kafka: Kafka, job_types: Vec<String>, sink: S
     }
 }
 
-/// A group that has committed nothing yet has all that the partition holds before it.
-fn lags(views: &mut [GroupView]) -> anyhow::Result<Vec<PartitionLag>> {
+/// Of the groups that could be looked at: one that can't leaves the others to be seen.
+fn lags(views: &mut [GroupView]) -> Vec<PartitionLag> {
     let mut all = Vec::new();
     for view in views {
-        let group = view.group.clone();
-        all.extend(view.positions()?.into_iter().map(|position| PartitionLag {
-            group: group.clone(),
-            lag: u64::try_from(position.high - position.committed.unwrap_or(position.low)).unwrap_or(0),
-            topic: position.topic,
-            partition: position.partition,
-        }));
+        match view.positions() {
+            Ok(positions) => all.extend(positions.into_iter().map(|position| PartitionLag {
+                group: view.group.clone(),
+                lag: lag(&position),
+                topic: position.topic,
+                partition: position.partition,
+            })),
+            Err(error) => tracing::debug!(%error, group = view.group, "a look at a group failed"),
+        }
     }
-    Ok(all)
+    all
+}
+
+/// A group has before it what the partition holds from its committed offset on: all of it, if it has committed nothing,
+/// or an offset of a topic that was removed and made again.
+fn lag(position: &Position) -> u64 {
+    let known = position
+        .committed
+        .filter(|committed| (position.low..=position.high).contains(committed));
+    let from = known.unwrap_or(position.low);
+    u64::try_from(position.high - from).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lag_is_what_the_partition_holds_before_the_group() {
+        let at = |committed| {
+            lag(&Position {
+                topic: "jobs.work".to_owned(),
+                partition: 0,
+                low: 10,
+                high: 30,
+                committed,
+            })
+        };
+        assert_eq!(at(Some(25)), 5);
+        assert_eq!(at(Some(30)), 0);
+        assert_eq!(at(None), 20);
+        assert_eq!(at(Some(4)), 20, "what was removed can't be read any more");
+        assert_eq!(at(Some(900)), 20, "the topic was made again");
+    }
 }

@@ -1,5 +1,6 @@
 //! `run.json`: what the harness knows of a run beyond history, samples and database. Rewritten at each stage.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +19,12 @@ pub struct BrokerAddress {
     pub bootstrap: String,
     /// Begins the names of all topics and groups.
     pub prefix: String,
+    /// File of the user's properties, for brokers that are theirs.
+    #[serde(default)]
+    pub kafka_config: Option<PathBuf>,
+    /// How many brokers there are; unknown of an old run.
+    #[serde(default)]
+    pub brokers: Option<usize>,
 }
 
 /// The file's content.
@@ -40,6 +47,9 @@ pub struct RunMeta {
     /// The brokers, as the harness reaches them; none in polling mode, and until they are up.
     #[serde(default)]
     pub kafka: Option<BrokerAddress>,
+    /// What removes by hand what the run made on the user's servers.
+    #[serde(default)]
+    pub by_hand: Vec<String>,
     /// Start of the load (CLOCK_MONOTONIC, ns); absent until then.
     pub origin_ns: Option<u64>,
     /// End of the load's last phase.
@@ -95,6 +105,7 @@ impl RunMeta {
             started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             testbed: None,
             kafka: None,
+            by_hand: Vec::new(),
             origin_ns: None,
             load_end_ns: None,
             end_ns: None,

@@ -2,17 +2,20 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`stages`] | what is done, in order |
 //! | [`directory`], [`meta`] | what is on disk while the run goes on |
 //! | [`testbed`], [`servers`] | the servers, and by which address each role reaches them |
 //! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
 //! | [`load`] | the open-loop generator |
 //! | [`faults`] | the timeline of faults |
 //! | [`samplers`], [`lag`], [`progress`] | what is looked at meanwhile |
-//! | [`broker`] | topics, groups and offsets, as the harness sees them |
+//! | [`broker`], [`reader`] | topics, groups, offsets and records, as the harness sees them |
+//! | [`metrics`], [`assigned`] | what processes of the engine say of themselves; whether the workers have formed their groups |
 //! | [`drain`], [`snapshot`], [`topics`] | the end: nothing left to do, and database and topics as they are then |
 //! | [`reference`] | the same statements without the engine |
 //! | [`judge`], [`hypotheses`] | files → result and report |
 
+mod assigned;
 mod broker;
 mod clients;
 mod directory;
@@ -23,26 +26,23 @@ mod judge;
 mod lag;
 mod load;
 mod meta;
+mod metrics;
 mod parts;
 mod preflight;
 mod progress;
+mod reader;
 mod reference;
 mod samplers;
 mod servers;
 mod snapshot;
+mod stages;
 mod testbed;
 mod topics;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use crossover_engine::store::migrate;
 use crossover_evidence::result::RunResult;
 use crossover_external::ExternalArgs;
-use crossover_proto::clock::MonotonicNs;
-use crossover_proto::history::Recorder;
 use crossover_testbed::Supervisor;
 use tokio::sync::watch;
 
@@ -54,19 +54,13 @@ pub use load::Load;
 pub use meta::{RunMeta, build_doubt, git_commit};
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
+pub use reader::{Span, read as read_spans};
 pub use testbed::{check_external, create_database, describe, settle_statistics};
 
 use crate::args::Mode;
 use crate::scenario::Scenario;
 use meta::Meta;
-use parts::Parts;
-use samplers::Samplers;
-use servers::Servers;
-
-/// Topics are made and groups are formed by then, or something is wrong.
-const JOINED_WITHIN: Duration = Duration::from_secs(30);
-/// Time between the moment that all is ready and the first arrival's second.
-const LEAD: Duration = Duration::from_millis(200);
+use stages::Stages;
 
 /// What a run is asked for beyond its scenario.
 #[derive(Debug, Clone)]
@@ -85,6 +79,16 @@ pub struct Options {
     pub external: ExternalArgs,
 }
 
+/// A run that came to its end.
+pub struct Finished {
+    /// Where it is.
+    pub directory: RunDirectory,
+    /// What it says.
+    pub result: RunResult,
+    /// What could not be removed at its end and why, a line each; then what to do by hand.
+    pub left_behind: Vec<String>,
+}
+
 /// Runs a scenario in a fresh directory `path`; the run is on disk whatever happens.
 ///
 /// # Errors
@@ -95,7 +99,7 @@ pub async fn run(
     path: &Path,
     interrupted: watch::Receiver<bool>,
     progress: &Progress,
-) -> anyhow::Result<(RunDirectory, RunResult)> {
+) -> anyhow::Result<Finished> {
     let directory = RunDirectory::create(path)?;
     directory.write_scenario(scenario)?;
     directory.write("plan.txt", scenario.plan.describe().as_bytes())?;
@@ -115,13 +119,21 @@ pub async fn run(
     .all(interrupted)
     .await;
     // Half a system is not kept.
-    let ended = if options.keep && outcome.is_ok() && meta.get().finished {
-        keep(&supervisor, progress).await
+    let (outcome, removed) = if options.keep && outcome.is_ok() && meta.get().finished {
+        (keep(&supervisor, progress).await, Ok(()))
     } else {
-        supervisor.shutdown().await.map_err(anyhow::Error::from)
+        (outcome, supervisor.shutdown().await)
     };
-    // The first error is the cause of the others.
-    if let Err(error) = outcome.and(ended) {
+    // What was measured is none the worse for what could not be removed afterwards.
+    let mut left_behind = Vec::new();
+    if let Err(error) = removed {
+        let text = format!("not all could be removed at the end: {error}");
+        meta.event(text.as_str());
+        left_behind.push(text);
+        left_behind.extend(meta.get().by_hand.iter().map(|line| format!("by hand: {line}")));
+    }
+    if let Err(error) = outcome {
+        left_behind.iter().for_each(|line| progress.note(line));
         let reason = format!("the run broke off: {error:#}");
         meta.update(|meta| meta.invalid_reasons.push(reason))?;
         // What was measured up to here is still a report; the error is what the user must see.
@@ -131,7 +143,11 @@ pub async fn run(
     progress.stage("checking every job, drawing the report");
     let judged = directory.clone();
     let result = tokio::task::spawn_blocking(move || judge(&judged)).await??;
-    Ok((directory, result))
+    Ok(Finished {
+        directory,
+        result,
+        left_behind,
+    })
 }
 
 async fn keep(supervisor: &Supervisor, progress: &Progress) -> anyhow::Result<()> {
@@ -139,263 +155,4 @@ async fn keep(supervisor: &Supervisor, progress: &Progress) -> anyhow::Result<()
     let kept = kept.display();
     progress.note(&format!("left running, as {kept} says; `./just clean` ends it"));
     Ok(())
-}
-
-/// The stages of a run, in order.
-struct Stages<'a> {
-    scenario: &'a Scenario,
-    options: &'a Options,
-    directory: &'a RunDirectory,
-    meta: &'a Meta,
-    supervisor: &'a Supervisor,
-    progress: &'a Progress,
-}
-
-impl Stages<'_> {
-    async fn all(&self, interrupted: watch::Receiver<bool>) -> anyhow::Result<()> {
-        let mut stop = interrupted.clone();
-        let up = tokio::select! {
-            up = self.set_up() => Some(up?),
-            _ = stop.wait_for(|stop| *stop) => None,
-        };
-        let Some((servers, parts)) = up else {
-            return self.meta.update(|meta| meta.interrupted = true);
-        };
-        let parts = Arc::new(parts);
-        let was_interrupted = self.under_load(&servers, &parts, interrupted).await?;
-        // Faults are mended by now: what is missing died by itself, and what was measured is not what was asked for.
-        for name in parts.ended() {
-            let reason = format!("{name} ended by itself during the run; its log is logs/{name}.log");
-            self.meta.update(|meta| meta.invalid_reasons.push(reason))?;
-        }
-        if !self.options.keep {
-            parts.stop().await;
-        }
-        if let Some(broker) = servers.broker()? {
-            self.progress.stage("reading the topics");
-            let (directory, types) = (self.directory.clone(), self.job_types());
-            tokio::task::spawn_blocking(move || topics::save(&directory, &broker, &types)).await??;
-        }
-        self.progress.stage("reading the database");
-        let moment = snapshot::save(self.directory, &servers.database).await?;
-        self.meta.update(|meta| {
-            meta.finished = true;
-            meta.snapshot_ns = Some(moment.0);
-            meta.interrupted = was_interrupted;
-        })
-    }
-
-    /// Servers, schema, replicas, definitions, relays, prefill, and workers unless there is a backlog to start on.
-    async fn set_up(&self) -> anyhow::Result<(Arc<Servers>, Parts)> {
-        let document = &self.scenario.document;
-        self.meta
-            .update(|meta| meta.record_ns = record_cost_ns(self.directory.path()).ok())?;
-        let servers = testbed::start(self.supervisor, self.meta, document, self.options, self.progress).await?;
-        let servers = Arc::new(servers);
-        if let Some(reference) = &document.reference {
-            self.progress.stage("pgbench with the same statements");
-            let path = self.directory.path();
-            let measured = match servers.local() {
-                Some(local) => reference::measure(&local.postgres, self.scenario, reference, path).await?,
-                None => Err("pgbench is only run on a PostgreSQL of ours".to_owned()),
-            };
-            match measured {
-                Ok(rate) => self.meta.update(|meta| meta.reference_jobs_per_s = Some(rate))?,
-                Err(reason) => self.meta.event(format!("no reference: {reason}")),
-            }
-        }
-        self.progress.stage("starting the engine");
-        migrate(&servers.database.reveal().parse()?).await?;
-        let parts = Parts::new(self.supervisor, self.directory, &servers, self.options.history)?;
-        let replicas = parts.start_replicas(document).await?;
-        testbed::add_startup(self.meta, &[("engine replicas", replicas)])?;
-        let clients = Clients::new(&parts.replica_addresses())?;
-        clients.warm().await?;
-        for entry in &document.workload.definitions {
-            clients.register(&entry.definition).await?;
-        }
-        if servers.mode == Mode::EventDriven {
-            self.start_relays(&servers, &parts).await?;
-        }
-        if self.scenario.plan.prefill.is_empty() {
-            self.start_workers(&servers, &parts).await?;
-        } else {
-            self.prefill(&servers, clients).await?;
-        }
-        Ok((servers, parts))
-    }
-
-    /// Relays, and the topics that the leader makes.
-    async fn start_relays(&self, servers: &Servers, parts: &Parts) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        parts.start_relays(&self.scenario.document).await?;
-        let partitions = self.scenario.document.event_driven.partitions;
-        self.for_each_group(servers, move |group| {
-            group.wait_for_topic(partitions, Instant::now() + JOINED_WITHIN)
-        })
-        .await?;
-        testbed::add_startup(self.meta, &[("relays and topics", begun.elapsed())])
-    }
-
-    /// Workers; in event-driven mode they are ready when their groups are formed.
-    async fn start_workers(&self, servers: &Servers, parts: &Parts) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        parts.start_workers(&self.scenario.document).await?;
-        let members = self.scenario.document.topology.workers;
-        self.for_each_group(servers, move |group| {
-            if !group.wait_for_members(members, Instant::now() + JOINED_WITHIN)? {
-                tracing::warn!(group = group.group, "not all workers have joined their group in time");
-            }
-            Ok(())
-        })
-        .await?;
-        testbed::add_startup(self.meta, &[("workers", begun.elapsed())])
-    }
-
-    /// Calls a function that may block on the group of each job type; does nothing in polling mode.
-    async fn for_each_group<F>(&self, servers: &Servers, act: F) -> anyhow::Result<()>
-    where
-        F: Fn(&mut broker::GroupView) -> anyhow::Result<()> + Send + 'static,
-    {
-        let Some(kafka) = servers.broker()? else { return Ok(()) };
-        let types = self.job_types();
-        let whole = move || {
-            types
-                .iter()
-                .try_for_each(|job_type| act(&mut broker::GroupView::new(&kafka, job_type)?))
-        };
-        tokio::task::spawn_blocking(whole).await?
-    }
-
-    async fn prefill(&self, servers: &Servers, clients: Clients) -> anyhow::Result<()> {
-        let count = self.scenario.plan.prefill.len();
-        self.progress.stage(&format!("prefilling {count} instances"));
-        let (plan, workload) = (self.scenario.plan.clone(), self.scenario.document.workload.clone());
-        Load::new(plan, workload, clients, self.recorder("prefill")?)
-            .prefill()
-            .await?;
-        testbed::settle_statistics(&servers.database).await
-    }
-
-    fn job_types(&self) -> Vec<String> {
-        self.scenario.document.job_types().into_iter().collect()
-    }
-
-    /// Load, faults and samplers together; then heal, settle, drain. True if it was interrupted.
-    async fn under_load(
-        &self,
-        servers: &Arc<Servers>,
-        parts: &Arc<Parts>,
-        interrupted: watch::Receiver<bool>,
-    ) -> anyhow::Result<bool> {
-        let document = Arc::new(self.scenario.document.clone());
-        let clients = Clients::new(&parts.replica_addresses())?;
-        clients.warm().await?;
-        let plan = self.scenario.plan.clone();
-        let load = Load::new(plan, document.workload.clone(), clients, self.recorder("load")?);
-        let samplers = Samplers::start(
-            self.directory,
-            servers,
-            self.supervisor,
-            document.samplers.activity_hz,
-            &self.job_types(),
-        )?;
-        // A backlog's workers are started below, and may claim at once.
-        let lead = if self.scenario.plan.arrivals.is_empty() {
-            Duration::ZERO
-        } else {
-            LEAD
-        };
-        let origin = MonotonicNs::now().plus(lead);
-        self.meta.update(|meta| meta.origin_ns = Some(origin.0))?;
-        let shown = self
-            .progress
-            .follow(self.directory, &self.scenario.plan, load.counts(), origin);
-        let timeline = faults::Timeline::new(
-            self.supervisor.clone(),
-            servers.clone(),
-            parts.clone(),
-            self.meta.clone(),
-            document.clone(),
-        );
-        // A backlog is begun at the start of the load, not before.
-        if !self.scenario.plan.prefill.is_empty() {
-            parts.start_workers(&document).await?;
-        }
-        let settling = load.settle_meanwhile();
-        let faults = tokio::spawn(timeline.clone().run(origin));
-        let ending = self.until_load_ends(&load, faults, origin, interrupted.clone()).await;
-        timeline.heal().await;
-        self.meta.update(|meta| meta.load_end_ns = Some(MonotonicNs::now().0))?;
-        let was_interrupted = ending?;
-        let drain = if was_interrupted {
-            Duration::from_secs(2)
-        } else {
-            document.drain.timeout
-        };
-        self.drain(&load, servers, Instant::now() + drain, interrupted.clone())
-            .await?;
-        self.meta.update(|meta| meta.end_ns = Some(MonotonicNs::now().0))?;
-        settling.abort();
-        shown.abort();
-        samplers.stop();
-        // One that came during the drain cut it short.
-        Ok(was_interrupted || *interrupted.borrow())
-    }
-
-    async fn until_load_ends(
-        &self,
-        load: &Load,
-        mut faults: tokio::task::JoinHandle<anyhow::Result<()>>,
-        origin: MonotonicNs,
-        mut interrupted: watch::Receiver<bool>,
-    ) -> anyhow::Result<bool> {
-        let whole = async {
-            load.drive(origin).await?;
-            // The last phase lasts to its end, even if its last arrival came early.
-            let end = origin.plus(self.scenario.plan.duration());
-            tokio::time::sleep(end.saturating_since(MonotonicNs::now())).await;
-            (&mut faults).await.context("a fault's task panicked")?
-        };
-        tokio::select! {
-            ended = whole => ended.map(|()| false),
-            _ = interrupted.wait_for(|stop| *stop) => {
-                load.stop();
-                faults.abort();
-                self.progress.note("interrupted: mending, stopping, and reporting what was measured");
-                Ok(true)
-            }
-        }
-    }
-
-    async fn drain(
-        &self,
-        load: &Load,
-        servers: &Servers,
-        deadline: Instant,
-        mut interrupted: watch::Receiver<bool>,
-    ) -> anyhow::Result<()> {
-        let drained = async {
-            load.settle(deadline).await?;
-            drain::wait(&servers.database, deadline).await
-        };
-        let already = *interrupted.borrow();
-        let drained = tokio::select! {
-            drained = drained => drained?,
-            // The interrupt that ended the load has had its short drain; one that comes now ends the drain.
-            _ = interrupted.wait_for(|stop| *stop), if !already => false,
-        };
-        self.meta.update(|meta| meta.drained = drained)?;
-        if !drained {
-            self.meta.event("not drained: jobs were left when the time was up");
-        }
-        Ok(())
-    }
-
-    fn recorder(&self, name: &str) -> anyhow::Result<Recorder> {
-        if !self.options.history {
-            return Ok(Recorder::off());
-        }
-        Recorder::create(&self.directory.file("history"), name).context("can't make the load's history")
-    }
 }

@@ -9,6 +9,7 @@ use crossover_testbed::links::{KafkaRole, PostgresRole};
 use crossover_testbed::{ProcessSpec, Signal, Supervisor};
 
 use super::directory::RunDirectory;
+use super::metrics::{self, Metrics};
 use super::servers::Servers;
 use crate::args::Mode;
 use crate::scenario::{Document, StrategyKind, WakeKind};
@@ -17,6 +18,15 @@ use crate::scenario::{Document, StrategyKind, WakeKind};
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How long running handlers may take after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// What a user sets for the harness. The engine gets what it needs by flags, and by the variables that are given to it: one
+/// that is left over would send it to other servers.
+const NOT_PASSED_ON: [&str; 4] = [
+    "CROSSOVER_KAFKA_CONFIG",
+    crossover_external::args::DATABASE_URL,
+    "CROSSOVER_DATABASE_URL",
+    "CROSSOVER_LOCK_DATABASE_URL",
+];
 
 /// One process of the engine and how to start it again.
 #[derive(Debug, Clone)]
@@ -92,7 +102,6 @@ impl Parts {
     /// As [`Parts::start_replicas`].
     pub async fn start_relays(&self, document: &Document) -> anyhow::Result<Duration> {
         let settings = &document.event_driven;
-        let replication = if document.topology.brokers == 3 { 3 } else { 1 };
         let flags = [
             ("--strategy", settings.strategy.flag()),
             ("--interval", time(settings.interval)),
@@ -100,7 +109,7 @@ impl Parts {
             ("--window", settings.window.to_string()),
             ("--linger", time(settings.linger)),
             ("--partitions", settings.partitions.to_string()),
-            ("--replication", replication.to_string()),
+            ("--replication", self.servers.replication().to_string()),
             ("--redispatch-after", time(settings.redispatch_after)),
             // Never before the run's check.
             ("--retention", "24h".to_owned()),
@@ -167,12 +176,19 @@ impl Parts {
 
     /// Addresses of the replicas, as `http://host:port`.
     pub fn replica_addresses(&self) -> Vec<String> {
+        let addresses = self.addresses("replica-").into_iter();
+        addresses.map(|address| format!("http://{address}")).collect()
+    }
+
+    /// Addresses of the workers' metrics, as `host:port`.
+    pub fn worker_addresses(&self) -> Vec<String> {
+        self.addresses("worker-")
+    }
+
+    fn addresses(&self, role: &str) -> Vec<String> {
         let parts = self.list();
-        let replicas = parts.iter().filter(|part| part.name.starts_with("replica-"));
-        replicas
-            .filter_map(|part| part.address.as_ref())
-            .map(|address| format!("http://{address}"))
-            .collect()
+        let of_role = parts.iter().filter(|part| part.name.starts_with(role));
+        of_role.filter_map(|part| part.address.clone()).collect()
     }
 
     /// Starts a part again after its exit, on the address that it had.
@@ -190,13 +206,27 @@ impl Parts {
         Ok(())
     }
 
-    /// Parts that run no more.
-    pub fn ended(&self) -> Vec<String> {
-        let names: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
-        names
-            .into_iter()
-            .filter(|name| !self.supervisor.is_alive(name))
-            .collect()
+    /// What ended by itself or gave up: of our parts, and of the servers of ours that are named.
+    pub async fn broken(&self, servers: &[String]) -> Vec<String> {
+        let parts: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
+        let others = servers.iter().filter(|name| !parts.contains(name));
+        let ended = parts
+            .iter()
+            .chain(others)
+            .filter(|name| !self.supervisor.is_alive(name));
+        let mut broken: Vec<String> = ended
+            .map(|name| format!("{name} ended by itself during the run; its log is logs/{name}.log"))
+            .collect();
+        let metrics = Metrics::new();
+        for address in self.addresses("relay-") {
+            let page = metrics.page(&address).await;
+            if metrics::value(&page, "relay_lock_misconfigured").is_some_and(|flag| flag > 0.0) {
+                broken.push(format!(
+                    "the relay at {address} had the lead taken while it held the lock, and competes no more; its log says why"
+                ));
+            }
+        }
+        broken
     }
 
     /// Stops workers, then relays, then replicas, each with its grace time: what workers give back still finds a replica.
@@ -273,8 +303,9 @@ impl Parts {
         let log = self.directory.file(&format!("logs/{name}.log"));
         let mut spec = ProcessSpec::new(name, &self.program, log)
             .args(all)
+            .without_env(NOT_PASSED_ON)
             .stop(Signal::Term, GRACE * 2);
-        // By environment, so that `ps` never shows the password; workers get none at all.
+        // By environment, so that `ps` never shows the password; workers get none at all, not even the user's.
         if name.starts_with("replica-") {
             let database = self.servers.database_of(PostgresRole::Replicas)?;
             spec = spec.env("CROSSOVER_DATABASE_URL", database.reveal());
@@ -283,6 +314,8 @@ impl Parts {
             spec = spec
                 .env("CROSSOVER_DATABASE_URL", self.servers.database_of(work)?.reveal())
                 .env("CROSSOVER_LOCK_DATABASE_URL", self.servers.database_of(lock)?.reveal());
+        } else {
+            spec = spec.without_env(["PGPASSWORD"]);
         }
         self.supervisor.spawn(spec).await?;
         Ok(())

@@ -59,6 +59,18 @@ impl Servers {
         }
     }
 
+    /// How many replicas the topics have.
+    pub fn replication(&self) -> u32 {
+        match &self.provider {
+            Provider::External(external) => external.examined().kafka.as_ref().map_or(1, |kafka| kafka.replication),
+            // One of our own clusters is of one broker or of three.
+            Provider::Local(local) => local
+                .kafka
+                .as_ref()
+                .map_or(1, |kafka| u32::try_from(kafka.ids().len()).unwrap_or(u32::MAX)),
+        }
+    }
+
     /// The brokers, as a role reaches them; `None` in polling mode.
     pub fn brokers_of(&self, role: KafkaRole) -> Option<KafkaArgs> {
         match &self.provider {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use crossover_engine::kafka::KafkaArgs;
 use crossover_evidence::result::{BrokerInfo, PostgresVersion, TestbedInfo};
 use crossover_external::{Act, External, ExternalArgs, Wanted, check_faults};
 use crossover_testbed::kafka::{BrokerCount, KAFKA_VERSION};
@@ -96,18 +97,40 @@ async fn borrow(
 ) -> anyhow::Result<(ConnectionUrl, Provider)> {
     progress.stage("looking at your servers");
     let program = std::env::current_exe().context("can't find our own executable")?;
+    // Before anything is made: what follows may be interrupted.
+    let tell = |by_hand: &[String]| {
+        for line in by_hand {
+            progress.note(&format!(
+                "removed at the end; should that be prevented, by hand: {line}"
+            ));
+        }
+        if let Err(error) = meta.update(|meta| meta.by_hand = by_hand.to_vec()) {
+            tracing::warn!(%error, "what to do by hand could not be saved");
+        }
+    };
     let wanted = Wanted {
         run_id: id,
         has_brokers: options.mode == Mode::EventDriven,
         program: &program,
+        tell: &tell,
     };
     let external = External::prepare(&options.external, &wanted, supervisor).await?;
     let examined = external.examined();
     let settings = settings_of(external.database()).await?;
+    let kafka = external.kafka().zip(examined.kafka.as_ref());
+    let address = kafka
+        .map(|(kafka, facts)| address_of(kafka, facts.brokers))
+        .transpose()?;
+    for text in examined.differences() {
+        meta.event(format!("your servers: {text}"));
+    }
+    let commit_us = external.commit_us_p50();
+    meta.event(format!(
+        "your servers: a commit of one row takes {commit_us} µs (median), round trip included"
+    ));
     meta.update(|meta| {
         meta.invalid_reasons.extend(examined.invalid_reasons().cloned());
-        let differences = examined.differences().map(|text| (0, format!("your servers: {text}")));
-        meta.events.extend(differences);
+        meta.kafka = address;
         meta.testbed = Some(TestbedInfo {
             provider: "external".to_owned(),
             postgres: PostgresVersion {
@@ -126,12 +149,18 @@ async fn borrow(
             startup_ms: vec![("your servers examined".to_owned(), millis(external.took()))],
         });
     })?;
-    for line in external.by_hand() {
-        progress.note(&format!(
-            "removed at the end; should that be prevented, by hand: {line}"
-        ));
-    }
     Ok((external.database().clone(), Provider::External(Box::new(external))))
+}
+
+/// Of brokers of the user's. A kept system may be looked at from another directory.
+fn address_of(kafka: &KafkaArgs, brokers: usize) -> anyhow::Result<BrokerAddress> {
+    let config = kafka.kafka_config.as_deref().map(std::path::absolute).transpose();
+    Ok(BrokerAddress {
+        bootstrap: kafka.broker.join(","),
+        prefix: kafka.topic_prefix.clone(),
+        kafka_config: config.context("the path of --kafka-config")?,
+        brokers: Some(brokers),
+    })
 }
 
 async fn start_local(
@@ -212,6 +241,8 @@ async fn start_kafka(
         meta.kafka = Some(BrokerAddress {
             bootstrap: kafka.bootstrap(),
             prefix: String::new(),
+            kafka_config: None,
+            brokers: Some(kafka.ids().len()),
         });
         let Some(testbed) = meta.testbed.as_mut() else { return };
         testbed.broker = Some(BrokerInfo {

@@ -2,7 +2,7 @@
 //! the ledger: what the broker holds, and how far each group came.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -11,17 +11,14 @@ use crossover_evidence::snapshot::{Carried, PartitionEnd, TopicRecord, Topics};
 use crossover_proto::JobId;
 use crossover_proto::event::DispatchedJob;
 use rdkafka::Message;
-use rdkafka::consumer::Consumer;
 use rdkafka::message::BorrowedMessage;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::broker::{GroupView, Position};
 use super::directory::RunDirectory;
+use super::reader::{self, Span};
 
 /// Auto-commit is every 200 ms; a member that left has committed.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(3);
-/// A broker that says nothing for this long has no more to say.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// Reads the topics of all job types to their present end and writes the files.
 ///
@@ -55,10 +52,26 @@ pub fn save(directory: &RunDirectory, kafka: &Kafka, job_types: &[String]) -> an
 fn settled(view: &mut GroupView) -> anyhow::Result<Vec<Position>> {
     let deadline = Instant::now() + COMMITTED_WITHIN;
     loop {
-        let positions = view.positions()?;
-        let open = |end: &Position| end.high > end.low && end.committed.is_none_or(|committed| committed < end.high);
-        if !positions.iter().any(open) || Instant::now() > deadline {
-            return Ok(positions);
+        let looked = view.positions();
+        let is_late = Instant::now() > deadline;
+        match looked {
+            Ok(positions) => {
+                let open =
+                    |end: &Position| end.high > end.low && end.committed.is_none_or(|committed| committed < end.high);
+                let is_whole = positions.len() == view.partition_count();
+                if is_whole && (is_late || !positions.iter().any(open)) {
+                    return Ok(positions);
+                }
+                if is_late {
+                    let (found, all) = (positions.len(), view.partition_count());
+                    bail!(
+                        "only {found} of {all} partitions of {} have a leader that answers",
+                        view.topic
+                    );
+                }
+            }
+            Err(error) if is_late => return Err(error),
+            Err(_) => {}
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -66,41 +79,16 @@ fn settled(view: &mut GroupView) -> anyhow::Result<Vec<Position>> {
 
 /// Reads each partition from its first record to its end, as it was looked up.
 fn read_all(view: &GroupView, ends: &[Position], place: usize, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut list = TopicPartitionList::new();
-    let mut open = 0;
-    for end in ends.iter().filter(|end| end.high > end.low) {
-        list.add_partition_offset(&end.topic, end.partition, Offset::Offset(end.low))?;
-        open += 1;
-    }
-    if open == 0 {
-        return Ok(());
-    }
-    view.client().assign(&list)?;
-    let mut done = vec![false; ends.len()];
-    let mut heard = Instant::now();
-    while open > 0 {
-        let Some(message) = view.client().poll(Duration::from_millis(200)) else {
-            if heard.elapsed() > SILENCE {
-                bail!("the topic {} could not be read to its end", view.topic);
-            }
-            continue;
-        };
-        let message = message.with_context(|| format!("reading {}", view.topic))?;
-        heard = Instant::now();
-        let Some(index) = ends.iter().position(|end| end.partition == message.partition()) else {
-            continue;
-        };
-        // Records may still come in on a kept system: they are not the run's.
-        if message.offset() < ends[index].high {
-            write_record(out, place + index, &message)?;
-        }
-        if message.offset() + 1 >= ends[index].high && !done[index] {
-            done[index] = true;
-            open -= 1;
-        }
-    }
-    view.client().unassign()?;
-    Ok(())
+    let span = |end: &Position| Span {
+        partition: end.partition,
+        low: end.low,
+        high: end.high,
+    };
+    let spans: Vec<Span> = ends.iter().map(span).collect();
+    reader::read(view.client(), &view.topic, &spans, |message| {
+        let index = ends.iter().position(|end| end.partition == message.partition());
+        index.map_or(Ok(()), |index| write_record(out, place + index, message))
+    })
 }
 
 fn write_record(out: &mut impl Write, place: usize, message: &BorrowedMessage<'_>) -> anyhow::Result<()> {
@@ -167,12 +155,12 @@ fn topic_record(fields: &[&str]) -> Option<TopicRecord> {
 
 fn lines<T>(directory: &RunDirectory, name: &str, read: impl Fn(&[&str]) -> Option<T>) -> anyhow::Result<Vec<T>> {
     let path = directory.file(&format!("topics/{name}.tsv"));
-    let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let cannot_read = || format!("can't read {}", path.display());
+    let file = BufReader::new(File::open(&path).with_context(cannot_read)?);
     let mut rows = Vec::new();
-    let mut fields = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        fields.clear();
-        fields.extend(line.split('\t'));
+    for (number, line) in (1..).zip(file.lines()) {
+        let line = line.with_context(cannot_read)?;
+        let fields: Vec<&str> = line.split('\t').collect();
         let row = read(&fields).with_context(|| format!("{} line {number} is damaged", path.display()))?;
         rows.push(row);
     }

@@ -147,6 +147,26 @@ fn a_leading_relay_that_is_killed_loses_nothing() {
 
 #[test]
 #[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
+fn a_fault_that_finds_no_leader_is_told_and_the_run_goes_on() {
+    let place = Place::new();
+    // The only relay is away: the second fault finds nobody that leads.
+    let second = "\n[[faults]]\nkind = \"kill\"\ntarget = \"relay:leader\"\nat = \"4s\"\nfor = \"1s\"\n";
+    let scenario = with_fault("kill", "relay:leader", "3s", "3s") + second;
+    let finished = place.run_in("event-driven", "no-leader", &scenario, &["--set", "topology.relays=1"]);
+    let result = finished.result();
+    assert_checks_pass(&result);
+    assert_eq!(result["faults"][0]["took_effect"], true, "{:#}", result["faults"]);
+    assert_eq!(result["faults"][1]["took_effect"], false, "{:#}", result["faults"]);
+    assert_eq!(result["run"]["valid"], false);
+    let series = finished.text("series.json");
+    assert!(
+        series.contains("no kill on relay:leader: relay-1 does not run"),
+        "{series}"
+    );
+}
+
+#[test]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 fn a_worker_that_is_killed_loses_nothing() {
     let place = Place::new();
     let scenario = with_fault("kill", "worker:1", "3s", "2s");

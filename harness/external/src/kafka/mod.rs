@@ -31,11 +31,16 @@ const MIN_IN_SYNC: &str = "min.insync.replicas";
 const FLUSH: &str = "log.flush.interval.messages";
 const UNCLEAN: &str = "unclean.leader.election.enable";
 
+/// Replicas of a topic where there are as many brokers: what clusters that must not lose anything have.
+const REPLICATION_MAX: u32 = 3;
+
 /// What the brokers are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaFacts {
     /// How many there are: a topic can't have more replicas.
     pub brokers: usize,
+    /// How many replicas the run's topics are to have.
+    pub replication: u32,
     /// `kafka` or `redpanda`.
     pub kind: String,
     /// Whether consumers may ask for `group.protocol=consumer` (KIP-848); unknown where clients must speak TLS.
@@ -60,14 +65,30 @@ pub async fn examine(args: &KafkaArgs) -> Result<KafkaFacts> {
     let found = check_brokers(&args.broker, protocol).await?;
     let client = Client::connect(&kafka).await?;
     let settings = read_settings(&client).await;
-    Ok(facts(&found, &client, protocol, &settings))
+    let facts = facts(&found, &client, protocol, &settings);
+    require_writable(facts.replication, setting(&settings, MIN_IN_SYNC), kafka.brokers())?;
+    Ok(facts)
+}
+
+/// Refuses brokers that would acknowledge nothing: `acks=all` waits for more replicas than a topic has.
+fn require_writable(replication: u32, min_in_sync: Option<&str>, at: &str) -> Result<()> {
+    match min_in_sync.and_then(|number| number.parse::<u32>().ok()) {
+        Some(number) if number > replication => Err(TestbedError::unavailable(
+            format!(
+                "{MIN_IN_SYNC} is {number} on the brokers at {at}, and the run's topics would have {replication} replicas: no record would be \
+                 acknowledged"
+            ),
+            format!("set it to {replication} or less, or add brokers"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a prefix under which there are topics, and brokers on which we may make none.
 ///
 /// # Errors
 /// `BadInput` or `Unavailable`.
-pub async fn require_free(args: &KafkaArgs) -> Result<()> {
+pub async fn require_free(args: &KafkaArgs, replication: u32) -> Result<()> {
     let prefix = &args.topic_prefix;
     require_prefix(prefix)?;
     let client = Client::connect(&kafka_of(args)?).await?;
@@ -77,7 +98,7 @@ pub async fn require_free(args: &KafkaArgs) -> Result<()> {
             args.broker.join(",")
         )));
     }
-    require_may_create(&client, prefix, &args.broker.join(",")).await
+    require_may_create(&client, prefix, replication, &args.broker.join(",")).await
 }
 
 /// What was removed, and what was not.
@@ -171,9 +192,10 @@ async fn remove_groups(client: &Client, groups: Vec<String>) -> Result<Vec<Strin
 }
 
 /// Asks whether a topic could be made, and makes none.
-async fn require_may_create(client: &Client, prefix: &str, at: &str) -> Result<()> {
+async fn require_may_create(client: &Client, prefix: &str, replication: u32, at: &str) -> Result<()> {
     let name = format!("{prefix}jobs.check");
-    let topic = NewTopic::new(&name, 1, TopicReplication::Fixed(1));
+    let replicas = i32::try_from(replication).unwrap_or(i32::MAX);
+    let topic = NewTopic::new(&name, 1, TopicReplication::Fixed(replicas));
     let answers = client
         .admin()
         .create_topics([&topic], &options().validate_only(true))
@@ -191,7 +213,7 @@ async fn require_may_create(client: &Client, prefix: &str, at: &str) -> Result<(
                  crossover- --resource-pattern-type prefixed",
         )),
         Some((_, code)) => Err(TestbedError::unavailable(
-            format!("no topic {name} of one replica can be made at {at}: {code}"),
+            format!("no topic {name} with {replication} replicas can be made at {at}: {code}"),
             "see what the brokers' policy for new topics allows",
         )),
     }
@@ -225,7 +247,12 @@ async fn read_settings(client: &Client) -> Vec<(&'static str, String)> {
     [MIN_IN_SYNC, FLUSH, UNCLEAN].into_iter().filter_map(value).collect()
 }
 
-fn facts(found: &BrokersFound, client: &Client, protocol: SecurityProtocol, settings: &[(&str, String)]) -> KafkaFacts {
+fn facts(
+    found: &BrokersFound,
+    client: &Client,
+    protocol: SecurityProtocol,
+    settings: &[(&'static str, String)],
+) -> KafkaFacts {
     let brokers = client.broker_ids().len();
     let kind = if client.cluster_id().is_some_and(|id| id.starts_with("redpanda")) {
         "redpanda"
@@ -236,31 +263,36 @@ fn facts(found: &BrokersFound, client: &Client, protocol: SecurityProtocol, sett
     if protocol != SecurityProtocol::default() {
         differences.push(format!("clients speak {protocol}"));
     }
-    let setting = |wanted: &str| {
-        settings
-            .iter()
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| value.as_str())
-    };
-    if setting(UNCLEAN) == Some("true") {
+    if setting(settings, UNCLEAN) == Some("true") {
         differences.push(format!(
             "{UNCLEAN} is true: what was acknowledged can be lost when a leader dies"
         ));
     }
+    let replication = u32::try_from(brokers).unwrap_or(u32::MAX).clamp(1, REPLICATION_MAX);
     KafkaFacts {
         brokers,
+        replication,
         kind: kind.to_owned(),
         has_consumer_protocol: found.answer.as_ref().map(|answer| answer.has_consumer_protocol()),
-        acknowledgement: acknowledgement(brokers, setting(MIN_IN_SYNC), setting(FLUSH)),
+        acknowledgement: acknowledgement(
+            brokers,
+            replication,
+            setting(settings, MIN_IN_SYNC),
+            setting(settings, FLUSH),
+        ),
         differences,
     }
 }
 
-fn acknowledgement(brokers: usize, min_in_sync: Option<&str>, flush: Option<&str>) -> String {
-    let of = if brokers == 1 {
-        "one broker".to_owned()
-    } else {
-        format!("{brokers} brokers")
+fn setting<'a>(settings: &'a [(&'static str, String)], wanted: &str) -> Option<&'a str> {
+    let found = settings.iter().find(|(name, _)| *name == wanted);
+    found.map(|(_, value)| value.as_str())
+}
+
+fn acknowledgement(brokers: usize, replication: u32, min_in_sync: Option<&str>, flush: Option<&str>) -> String {
+    let of = match (brokers, replication) {
+        (1, _) => "one broker, no replica".to_owned(),
+        _ => format!("{replication} replicas on {brokers} brokers"),
     };
     let copies = match min_in_sync {
         Some(number) => format!("at least {number} have the record ({MIN_IN_SYNC}={number})"),
@@ -280,16 +312,27 @@ mod tests {
 
     #[test]
     fn what_an_acknowledgement_means_follows_the_brokers_settings() {
-        let text = acknowledgement(3, Some("2"), Some("9223372036854775807"));
+        let text = acknowledgement(5, 3, Some("2"), Some("9223372036854775807"));
         assert!(
-            text.contains("3 brokers: at least 2") && text.contains("in memory"),
+            text.contains("3 replicas on 5 brokers: at least 2") && text.contains("in memory"),
             "{text}"
         );
-        assert!(acknowledgement(1, Some("1"), Some("1")).contains("flushed to disk before the answer"));
-        let unknown = acknowledgement(1, None, None);
+        assert!(acknowledgement(1, 1, Some("1"), Some("1")).contains("flushed to disk before the answer"));
+        let unknown = acknowledgement(1, 1, None, None);
         assert!(
             unknown.contains("could not be read") && unknown.contains("not known"),
             "{unknown}"
         );
+    }
+    #[test]
+    fn brokers_that_would_acknowledge_nothing_are_refused() {
+        let error = require_writable(1, Some("2"), "h:1").unwrap_err().to_string();
+        assert!(
+            error.contains("is 2 on the brokers at h:1") && error.contains("1 replicas"),
+            "{error}"
+        );
+        for fine in [Some("2"), Some("3"), None] {
+            assert!(require_writable(3, fine, "h:1").is_ok(), "{fine:?}");
+        }
     }
 }

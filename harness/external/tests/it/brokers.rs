@@ -81,7 +81,7 @@ async fn the_end_removes_what_the_engine_made_under_the_prefix_and_nothing_else(
     let (run, others) = (unique_run(), unique_run());
     let prefix = format!("crossover-{run}.");
     let args = own.args(&prefix);
-    require_free(&args).await.unwrap();
+    require_free(&args, 1).await.unwrap();
     let ours = [format!("{prefix}jobs.mail"), format!("{prefix}dead-letters.mail")];
     let foreign = [format!("{prefix}orders"), format!("{others}.jobs.mail")];
     own.make_topics(&[&ours[..], &foreign[..]].concat()).await;
@@ -104,7 +104,7 @@ async fn a_prefix_that_is_taken_is_refused() {
     let own = own_kafka().await;
     let prefix = format!("crossover-{}.", unique_run());
     own.make_topics(&[format!("{prefix}jobs.mail")]).await;
-    let error = require_free(&own.args(&prefix)).await.unwrap_err();
+    let error = require_free(&own.args(&prefix), 1).await.unwrap_err();
     assert!(
         matches!(&error, TestbedError::BadInput(message) if message.contains("jobs.mail exists already")),
         "{error}"

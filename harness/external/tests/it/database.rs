@@ -1,5 +1,6 @@
 //! A database on the user's PostgreSQL: made, marked, dropped, and no other.
 
+use crossover_external::names::Names;
 use crossover_external::{External, examine, postgres};
 use crossover_testbed::{ConnectionUrl, TestbedError};
 use sqlx::{Connection, Executor, PgConnection};
@@ -44,17 +45,14 @@ async fn a_user_who_may_create_databases_gets_one_that_is_gone_at_the_end() {
 async fn a_database_that_the_run_did_not_make_is_refused_and_never_dropped() {
     let test = Test::new();
     let url = own_postgres().await.url();
-    let name = format!("crossover_{}", test.run.replace('-', "_"));
+    let names = Names::of_run(&test.run);
+    let name = names.database.clone();
     as_owner(&[format!("CREATE DATABASE {name}")]).await;
-    let supervisor = test.supervisor().await;
-    let refused = External::prepare(&test.args(&url), &test.wanted(false), &supervisor).await;
-    let error = refused.unwrap_err();
+    let error = postgres::require_absent(&url, &names).await.unwrap_err();
     assert!(
         matches!(&error, TestbedError::BadInput(message) if message.contains("was not made by a run")),
         "{error}"
     );
-    supervisor.shutdown().await.unwrap();
-    assert_eq!(databases(&name).await, [name.as_str()]);
 
     // Not even when asked for by name: without a marker, and with another run's.
     let error = postgres::remove(&url, &name, "crossover run r").await.unwrap_err();
@@ -74,6 +72,18 @@ async fn a_database_that_the_run_did_not_make_is_refused_and_never_dropped() {
         .await
         .unwrap();
     assert_eq!(again, postgres::Removed::Absent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_made_and_not_marked_is_known_by_its_name() {
+    let url = own_postgres().await.url();
+    let names = Names::of_run(&Test::new().run);
+    as_owner(&[format!("CREATE DATABASE {}", names.database)]).await;
+    let other = Names::of_run("other").marker;
+    let error = postgres::remove(&url, &names.database, &other).await.unwrap_err();
+    assert!(error.to_string().contains("left alone"), "{error}");
+    let removed = postgres::remove(&url, &names.database, &names.marker).await.unwrap();
+    assert_eq!(removed, postgres::Removed::Dropped);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,6 +63,7 @@ impl Test {
             run_id: &self.run,
             has_brokers,
             program: Path::new(HELPER),
+            tell: &|_| (),
         }
     }
 }

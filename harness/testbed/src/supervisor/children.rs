@@ -106,6 +106,9 @@ fn command_of(spec: &ProcessSpec) -> Result<Command, String> {
     if !spec.inherit_env {
         command.env_clear();
     }
+    for name in &spec.without_env {
+        command.env_remove(name);
+    }
     command
         .args(&spec.args)
         .envs(&spec.env)
@@ -167,5 +170,22 @@ fn signal_tree(root: Pid, signal: NixSignal) -> nix::Result<()> {
 pub(super) fn kill_all(pids: &[i32], signal: NixSignal) {
     for &pid in pids {
         let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_not_passed_on_can_still_be_given() {
+        let spec = ProcessSpec::new("a", "/bin/true", "/dev/null")
+            .env("GIVEN", "1")
+            .without_env(["GIVEN", "LEFT_OVER"]);
+        let command = command_of(&spec).unwrap();
+        let of = |wanted: &str| command.get_envs().find(|(name, _)| *name == wanted);
+        let (given, left_over) = (of("GIVEN").unwrap(), of("LEFT_OVER").unwrap());
+        assert_eq!(given.1, Some("1".as_ref()));
+        assert_eq!(left_over.1, None, "removed, not just not set");
     }
 }

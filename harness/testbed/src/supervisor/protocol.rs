@@ -95,6 +95,8 @@ pub struct ProcessSpec {
     pub env: BTreeMap<String, String>,
     /// Whether the environment of the harness is passed on.
     pub inherit_env: bool,
+    /// Variables of the harness that are not passed on.
+    pub without_env: Vec<String>,
     /// Run as this user instead of our own.
     pub user: Option<UserIds>,
     /// Working directory; the harness's own if absent.
@@ -114,6 +116,7 @@ impl ProcessSpec {
             args: Vec::new(),
             env: BTreeMap::new(),
             inherit_env: true,
+            without_env: Vec::new(),
             user: None,
             directory: None,
             log: log.into(),
@@ -132,6 +135,13 @@ impl ProcessSpec {
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Does not pass these variables of our environment on.
+    #[must_use]
+    pub fn without_env<I: IntoIterator<Item: Into<String>>>(mut self, names: I) -> Self {
+        self.without_env.extend(names.into_iter().map(Into::into));
         self
     }
 

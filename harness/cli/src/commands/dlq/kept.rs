@@ -38,7 +38,7 @@ impl Kept {
             Kafka::new(&KafkaArgs {
                 broker: vec![address.bootstrap],
                 topic_prefix: address.prefix,
-                kafka_config: None,
+                kafka_config: address.kafka_config,
             })
         });
         let address = std::fs::read_to_string(directory.join("ready/replica-1")).context("the run has no replica")?;

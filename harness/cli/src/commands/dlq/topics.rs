@@ -2,40 +2,21 @@
 //!
 //! The client library blocks: everything here is for threads that may wait.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use crossover_engine::kafka::Kafka;
 use crossover_testbed::TestbedError;
-use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+pub(super) use crate::run::Span;
+use crate::run::read_spans;
+
 /// A broker that is up answers within milliseconds; one that starts up, within seconds.
 const REQUEST: Duration = Duration::from_secs(5);
-/// A broker that says nothing for this long has no more to say.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// What is read, or could be, of one partition: the offsets from `low` up to, and without, `high`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    /// Partition.
-    pub partition: i32,
-    /// The first offset.
-    pub low: i64,
-    /// The one after the last.
-    pub high: i64,
-}
-
-impl Span {
-    /// Number of offsets.
-    pub(super) fn len(&self) -> u64 {
-        u64::try_from(self.high - self.low).unwrap_or(0)
-    }
-}
 
 /// A client that reads.
 pub(super) struct Topics {
@@ -111,42 +92,9 @@ impl Topics {
         spans: &[Span],
         mut visit: impl FnMut(&BorrowedMessage<'_>),
     ) -> anyhow::Result<()> {
-        let mut starts = TopicPartitionList::new();
-        let mut open = HashMap::new();
-        for span in spans.iter().filter(|span| span.high > span.low) {
-            starts.add_partition_offset(topic, span.partition, Offset::Offset(span.low))?;
-            open.insert(span.partition, span.high);
-        }
-        if open.is_empty() {
-            return Ok(());
-        }
-        self.client.assign(&starts)?;
-        let mut heard = Instant::now();
-        while !open.is_empty() {
-            let message = match self.client.poll(Duration::from_millis(200)) {
-                None if heard.elapsed() > SILENCE => {
-                    bail!("{topic} could not be read to its end: the broker is silent")
-                }
-                None => continue,
-                // The last offsets of a partition need not be records.
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    open.remove(&partition);
-                    continue;
-                }
-                Some(message) => message.with_context(|| format!("reading {topic}"))?,
-            };
-            heard = Instant::now();
-            let Some(high) = open.get(&message.partition()).copied() else {
-                continue;
-            };
-            if message.offset() < high {
-                visit(&message);
-            }
-            if message.offset() + 1 >= high {
-                open.remove(&message.partition());
-            }
-        }
-        self.client.unassign()?;
-        Ok(())
+        read_spans(&self.client, topic, spans, |message| {
+            visit(message);
+            Ok(())
+        })
     }
 }
