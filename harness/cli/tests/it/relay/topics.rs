@@ -1,5 +1,7 @@
 //! Topics that are missing, deleted, or not as they should be.
 
+use rdkafka::admin::{AdminOptions, AlterConfig, ResourceSpecifier};
+
 use crate::servers::wait_until;
 
 use super::bed::{Bed, PARTITIONS, SOON};
@@ -19,6 +21,17 @@ async fn topics_are_made_before_the_first_row_and_at_first_sight() {
     let wanted = usize::try_from(PARTITIONS).unwrap();
     wait_until("the topic of a definition is made", SOON, async || {
         partitions(bed.topic("known")) == wanted && partitions(bed.topic("known").replace("jobs", "dead-letters")) == 1
+    })
+    .await;
+    let dead_letters = bed.topic("known").replace("jobs", "dead-letters");
+    bed.admin()
+        .delete_topics(&[&dead_letters], &AdminOptions::new())
+        .await
+        .unwrap();
+    wait_until("it is made again, though nobody asks", SOON, async || {
+        let log = bed.log("r1");
+        let made = |line: &&str| line.contains("topic made") && line.contains(&dead_letters);
+        log.lines().filter(made).count() == 2
     })
     .await;
     assert_eq!(partitions(bed.topic("seen")), 0);
@@ -48,4 +61,34 @@ async fn a_deleted_topic_is_made_again_and_holds_up_no_other() {
     let records = bed.records("good").await;
     assert!(records.len() < 25 + 2 * 500, "{}: sent again and again", records.len());
     bed.assert_all_arrived_in_order("gone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
+async fn a_topic_that_refuses_all_records_is_tried_less_and_less_often_and_holds_up_no_other() {
+    let bed = Bed::new().await;
+    let age = "message.timestamp.before.max.ms";
+    bed.make_topic("closed", PARTITIONS, &[(age, "0")]).await;
+    let address = bed.relay("r1", &["--redispatch-after", "1h"]).await;
+    bed.fill("closed", 10, 5, 100).await;
+    for _ in 0..10 {
+        bed.fill("good", 20, 5, 100).await;
+        wait_until("the others are marked", SOON, async || bed.pending().await == 50).await;
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let failures = bed.metric(&address, "relay_send_failures_total").await;
+    assert!((1.0..10.0).contains(&failures), "{failures} in more than two seconds");
+    assert_eq!(
+        bed.database
+            .number("SELECT count(*) FROM job WHERE state <> 'queued'")
+            .await,
+        0
+    );
+
+    let topic = bed.topic("closed");
+    let open = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(age, "3600000");
+    bed.admin().alter_configs([&open], &AdminOptions::new()).await.unwrap();
+    bed.all_sent().await;
+    bed.assert_all_arrived_in_order("closed").await;
+    bed.assert_all_arrived_in_order("good").await;
 }
