@@ -35,6 +35,7 @@ mod lease;
 pub(crate) mod notify;
 pub mod outbox;
 mod outcome;
+mod page;
 mod schedule;
 mod start;
 mod statements;
@@ -55,6 +56,7 @@ pub use definitions::Registered;
 pub use fail::FailedAttempt;
 pub use inspect::{AuditLine, DispatchLine, InstanceView, JobView};
 pub use outcome::JobOutcome;
+pub use page::Page;
 pub use start::NewInstance;
 pub use statements::statements;
 
