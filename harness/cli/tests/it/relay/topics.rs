@@ -6,38 +6,43 @@ use crate::servers::wait_until;
 
 use super::bed::{Bed, PARTITIONS, SOON};
 
+/// Partitions of a topic; 0 if there is none.
+fn partitions(bed: &Bed, topic: &str) -> usize {
+    let metadata = bed.admin().inner().fetch_metadata(None, SOON).unwrap();
+    let found = metadata.topics().iter().find(|it| it.name() == topic);
+    found.map_or(0, |topic| topic.partitions().len())
+}
+
+/// How often the relay has made a topic.
+fn times_made(bed: &Bed, topic: &str) -> usize {
+    let made = |line: &&str| line.contains("topic made") && line.contains(topic);
+    bed.log("r1").lines().filter(made).count()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn topics_are_made_before_the_first_row_and_at_first_sight() {
     let bed = Bed::new().await;
     bed.define("known").await;
     bed.relay("r1", &[]).await;
-    let partitions = |topic: String| {
-        let admin = bed.admin();
-        let metadata = admin.inner().fetch_metadata(None, SOON).unwrap();
-        let found = metadata.topics().iter().find(|it| it.name() == topic);
-        found.map_or(0, |topic| topic.partitions().len())
-    };
     let wanted = usize::try_from(PARTITIONS).unwrap();
+    let dead_letters = bed.topic("known").replace("jobs", "dead-letters");
     wait_until("the topic of a definition is made", SOON, async || {
-        partitions(bed.topic("known")) == wanted && partitions(bed.topic("known").replace("jobs", "dead-letters")) == 1
+        partitions(&bed, &bed.topic("known")) == wanted && partitions(&bed, &dead_letters) == 1
     })
     .await;
-    let dead_letters = bed.topic("known").replace("jobs", "dead-letters");
     bed.admin()
         .delete_topics(&[&dead_letters], &AdminOptions::new())
         .await
         .unwrap();
     wait_until("it is made again, though nobody asks", SOON, async || {
-        let log = bed.log("r1");
-        let made = |line: &&str| line.contains("topic made") && line.contains(&dead_letters);
-        log.lines().filter(made).count() == 2
+        times_made(&bed, &dead_letters) == 2
     })
     .await;
-    assert_eq!(partitions(bed.topic("seen")), 0);
+    assert_eq!(partitions(&bed, &bed.topic("seen")), 0);
     bed.fill("seen", 3, 3, 10).await;
     bed.all_sent().await;
-    assert_eq!(partitions(bed.topic("seen")), wanted);
+    assert_eq!(partitions(&bed, &bed.topic("seen")), wanted);
     assert_eq!(bed.assert_all_arrived_in_order("seen").await, 0);
 }
 
@@ -51,6 +56,12 @@ async fn a_deleted_topic_is_made_again_and_holds_up_no_other() {
     }
     bed.all_sent().await;
     bed.delete_topic("gone").await;
+    // Until it knows of the deletion, the broker goes on to acknowledge records.
+    let gone = bed.topic("gone");
+    wait_until("the broker knows", SOON, async || {
+        partitions(&bed, &gone) == 0 || times_made(&bed, &gone) == 2
+    })
+    .await;
     // What was in it is for the sweeper, which is off here.
     bed.database.execute("DELETE FROM outbox").await;
     for _ in 0..5 {
