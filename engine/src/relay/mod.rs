@@ -25,7 +25,7 @@
 //! | the broker is away | records wait in the producer, in order, up to the window | time |
 //! | a record is refused for good | everything settles, a new producer is made, the lowest unmarked rows are read | a moment |
 //! | … for its size | sent once more as a batch of its own; refused again, its job is a dead letter | that job |
-//! | a topic is missing, or may not be written to | its job type is left out of reads until the topic is there | that job type waits |
+//! | a topic is missing, or takes no records | its job type is left out of reads for a while, doubled up to 30 s | that job type waits |
 //! | an acknowledged record is lost with its topic | the sweeper writes a new row | `redispatch_after` |
 //! | SIGTERM | nothing more is read; what is in flight is waited for, two seconds at most, and marked | nothing |
 //!

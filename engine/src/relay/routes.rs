@@ -1,16 +1,33 @@
 //! Job types and their topics: which may be written to. Pure.
+//!
+//! A topic that is there may refuse records all the same (no permission for Write, say). Each refusal costs all job types a
+//! new producer, so it is tried again after a wait, doubled from [`RETRY`] up to [`RETRY_MAX`] until something is acknowledged.
 
 use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::kafka::Kafka;
+
+/// A topic that is only made again takes records at once: the first wait is short.
+const RETRY: Duration = Duration::from_millis(100);
+/// One that is refused for hours disturbs the others twice a minute.
+const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// A job type and its topic.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) job_type: String,
     pub(super) topic: String,
-    /// The topic was seen, or made. Until then its rows are not read ("parked").
+    /// Records may be sent. Otherwise its rows are not read ("parked").
     pub(super) open: bool,
+    /// The topic was seen, or made, since it was parked.
+    there: bool,
+    /// Refusals since the last acknowledgement.
+    refusals: u32,
+    /// Not opened before, though the topic is there; `None` if nothing was refused yet.
+    not_before: Option<Instant>,
 }
 
 /// All that were seen.
@@ -45,6 +62,9 @@ impl Routes {
             job_type: job_type.to_owned(),
             topic: self.kafka.topic(job_type),
             open: false,
+            there: false,
+            refusals: 0,
+            not_before: None,
         });
     }
 
@@ -52,14 +72,88 @@ impl Routes {
         &self.routes[place]
     }
 
-    /// The topic of a job type is there, or is not.
-    pub(super) fn set_open(&mut self, place: usize, open: bool) {
-        self.routes[place].open = open;
+    /// The topic of a job type is there: it is opened when its wait is over.
+    pub(super) fn set_there(&mut self, place: usize) {
+        self.routes[place].there = true;
+    }
+
+    /// The topic of an open route does not take records: parked until it is there, and for the time that is returned.
+    pub(super) fn park(&mut self, place: usize, now: Instant) -> Duration {
+        let route = &mut self.routes[place];
+        let wait = RETRY.saturating_mul(1 << route.refusals.min(16)).min(RETRY_MAX);
+        (route.open, route.there) = (false, false);
+        route.refusals += 1;
+        route.not_before = Some(now + wait);
+        wait
+    }
+
+    /// The topic took a record.
+    pub(super) fn took(&mut self, place: usize) {
+        self.routes[place].refusals = 0;
+    }
+
+    /// Opens what is there and has waited long enough; was there any?
+    pub(super) fn open_due(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        for route in self.routes.iter_mut().filter(|route| route.there && !route.open) {
+            route.open = route.not_before.is_none_or(|at| now >= at);
+            any |= route.open;
+        }
+        any
     }
 
     /// Job types that are not to be read now.
     pub(super) fn parked(&self) -> Vec<String> {
         let parked = self.routes.iter().filter(|route| !route.open);
         parked.map(|route| route.job_type.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::KafkaArgs;
+
+    fn routes() -> Routes {
+        let args = KafkaArgs {
+            broker: vec!["127.0.0.1:9092".to_owned()],
+            ..KafkaArgs::default()
+        };
+        let mut routes = Routes::new(Kafka::new(&args).unwrap());
+        routes.add("mail");
+        routes
+    }
+
+    #[test]
+    fn a_topic_that_goes_on_refusing_is_opened_less_and_less_often() {
+        let mut routes = routes();
+        let mut now = Instant::now();
+        routes.set_there(0);
+        assert!(routes.open_due(now), "no wait before the first record");
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            let wait = routes.park(0, now);
+            routes.set_there(0);
+            assert!(!routes.open_due(now + wait / 2));
+            assert_eq!(routes.parked(), ["mail"]);
+            now += wait;
+            assert!(routes.open_due(now));
+            assert!(!routes.open_due(now), "it is open already");
+            waits.push(wait);
+        }
+        assert_eq!(waits[..3], [RETRY, RETRY * 2, RETRY * 4]);
+        assert_eq!(waits[11], RETRY_MAX);
+        routes.took(0);
+        assert_eq!(routes.park(0, now), RETRY, "after an acknowledgement");
+    }
+
+    #[test]
+    fn a_topic_that_is_missing_stays_parked_however_long() {
+        let mut routes = routes();
+        routes.set_there(0);
+        let now = Instant::now();
+        routes.open_due(now);
+        routes.park(0, now);
+        assert!(!routes.open_due(now + RETRY_MAX));
     }
 }

@@ -4,7 +4,7 @@
 //! others: `message.timeout.ms=0` (nothing times out: a broker that is away leaves the records waiting, in order),
 //! idempotence with its unlimited retries, and `enable.gapless.guarantee` (a record that is refused for good fails all
 //! that follow it; without it, librdkafka would renumber them and send on). The pump then settles everything and makes
-//! a new producer: see `recover`.
+//! a new producer: see `begin_again`.
 //!
 //! It must not know the outbox.
 

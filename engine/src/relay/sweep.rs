@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use metrics::counter;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::session::Session;
-use super::topics::existing;
 use crate::EngineError;
 use crate::kafka::Kafka;
 use crate::store::sweep::{Position, StuckJob, redispatch, stuck};
@@ -58,10 +58,10 @@ impl Chores {
     pub(super) async fn run(mut self) -> Infallible {
         let mut tick = interval((self.redispatch_after / 4).max(INTERVAL_MIN));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut groups = Arc::new(Groups::new(self.kafka.clone()));
+        let groups = Arc::new(Groups::new(self.kafka.clone()));
         loop {
             tick.tick().await;
-            if let Err(error) = self.sweep(&mut groups).await {
+            if let Err(error) = self.sweep(&groups).await {
                 tracing::warn!(%error, "sweeping failed");
             }
             if let Err(error) = self.remove().await {
@@ -70,7 +70,7 @@ impl Chores {
         }
     }
 
-    async fn sweep(&mut self, groups: &mut Arc<Groups>) -> Result<(), EngineError> {
+    async fn sweep(&mut self, groups: &Arc<Groups>) -> Result<(), EngineError> {
         let mut after = Position::default();
         loop {
             let waited = self.redispatch_after;
@@ -94,14 +94,7 @@ impl Chores {
             let reaches = asked.reaches(&jobs);
             (jobs, reaches)
         });
-        let (jobs, reaches) = match asking.await {
-            Ok((jobs, Ok(reaches))) => (jobs, reaches),
-            Ok((_, Err(error))) => {
-                tracing::debug!(error, "the broker can't say what is lost");
-                return Ok(());
-            }
-            Err(error) => return Err(EngineError::Kafka(error.to_string())),
-        };
+        let (jobs, reaches) = asking.await.map_err(|error| EngineError::Kafka(error.to_string()))?;
         let lost: Vec<Attempt> = jobs
             .iter()
             .filter(|job| is_lost(job, &reaches))
@@ -180,13 +173,17 @@ impl Groups {
         }
         let group = self.kafka.group(job_type);
         let mut config = self.kafka.config("crossover-sweeper");
-        config.set("group.id", group).set("enable.auto.commit", "false");
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("allow.auto.create.topics", "false");
         let client: BaseConsumer = config.create().map_err(|error| error.to_string())?;
         Ok(clients.entry(job_type.to_owned()).or_insert(Arc::new(client)).clone())
     }
 
-    /// Asks the broker about all partitions that hold a record of the jobs. It blocks.
-    fn reaches(&self, jobs: &[StuckJob]) -> Result<Reaches, String> {
+    /// Asks the broker about all partitions that hold a record of the jobs. What it does not tell is left out, and the rest
+    /// is not the worse for it. It blocks.
+    fn reaches(&self, jobs: &[StuckJob]) -> Reaches {
         let mut wanted: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
         for job in jobs {
             if let Some((partition, _)) = job.record {
@@ -194,40 +191,48 @@ impl Groups {
             }
         }
         let mut reaches = Reaches::new();
-        let mut topics = None;
         for (job_type, partitions) in wanted {
-            let client = self.client(job_type)?;
-            let topics = match &topics {
-                Some(topics) => topics,
-                None => topics.insert(existing(client.client())?),
-            };
-            let topic = self.kafka.topic(job_type);
-            let count = topics
-                .get(&topic)
-                .map_or(0, |count| i32::try_from(*count).unwrap_or(i32::MAX));
-            let (there, gone): (Vec<i32>, Vec<i32>) = partitions.into_iter().partition(|partition| *partition < count);
-            reaches.extend(
-                gone.into_iter()
-                    .map(|partition| ((job_type.to_owned(), partition), None)),
-            );
-            if !there.is_empty() {
-                let found = reaches_of(&client, &topic, &there).map_err(|error| error.to_string())?;
-                reaches.extend(
-                    found
-                        .into_iter()
-                        .map(|(partition, reach)| ((job_type.to_owned(), partition), Some(reach))),
-                );
+            match self.reaches_of_type(job_type, partitions) {
+                Ok(found) => {
+                    let named = found.into_iter();
+                    reaches.extend(named.map(|(partition, reach)| ((job_type.to_owned(), partition), reach)));
+                }
+                Err(error) => tracing::debug!(job_type, error, "the broker can't say what is lost"),
             }
         }
-        Ok(reaches)
+        reaches
+    }
+
+    fn reaches_of_type(&self, job_type: &str, wanted: BTreeSet<i32>) -> Result<Vec<(i32, Option<Reach>)>, String> {
+        let client = self.client(job_type)?;
+        let topic = self.kafka.topic(job_type);
+        // Asked for by its name: a list of all topics leaves out one that we may not see.
+        let metadata = client
+            .fetch_metadata(Some(&topic), ANSWER_WITHIN)
+            .map_err(|error| error.to_string())?;
+        let seen = metadata.topics().iter().find(|seen| seen.name() == topic);
+        let seen = seen.ok_or_else(|| format!("nothing is said of topic {topic}"))?;
+        let count = partitions_of(seen.error().map(RDKafkaErrorCode::from), seen.partitions().len())?;
+        let (there, gone): (Vec<i32>, Vec<i32>) = wanted.into_iter().partition(|partition| *partition < count);
+        let mut found: Vec<_> = gone.into_iter().map(|partition| (partition, None)).collect();
+        if !there.is_empty() {
+            found.extend(reaches_in(&client, &topic, &there).map_err(|error| error.to_string())?);
+        }
+        Ok(found)
     }
 }
 
-fn reaches_of(
-    client: &BaseConsumer,
-    topic: &str,
-    partitions: &[i32],
-) -> rdkafka::error::KafkaResult<Vec<(i32, Reach)>> {
+/// Partitions of a topic: none only if the broker says that it does not exist.
+fn partitions_of(error: Option<RDKafkaErrorCode>, count: usize) -> Result<i32, String> {
+    match error {
+        None => i32::try_from(count).map_err(|error| error.to_string()),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(0),
+        Some(error) => Err(error.to_string()),
+    }
+}
+
+/// Those partitions of which the broker tells.
+fn reaches_in(client: &BaseConsumer, topic: &str, partitions: &[i32]) -> KafkaResult<Vec<(i32, Option<Reach>)>> {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         list.add_partition(topic, *partition);
@@ -236,13 +241,18 @@ fn reaches_of(
     let list = client.committed_offsets(list, ANSWER_WITHIN)?;
     let mut reaches = Vec::with_capacity(partitions.len());
     for element in list.elements() {
-        element.error()?;
+        let partition = element.partition();
         let committed = match element.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         };
-        let (low, high) = client.fetch_watermarks(topic, element.partition(), ANSWER_WITHIN)?;
-        reaches.push((element.partition(), Reach { low, high, committed }));
+        let ends = element
+            .error()
+            .and_then(|()| client.fetch_watermarks(topic, partition, ANSWER_WITHIN));
+        match ends {
+            Ok((low, high)) => reaches.push((partition, Some(Reach { low, high, committed }))),
+            Err(error) => tracing::debug!(topic, partition, %error, "the broker can't say what is lost"),
+        }
     }
     Ok(reaches)
 }
@@ -294,5 +304,17 @@ mod tests {
     #[test]
     fn what_the_broker_does_not_tell_is_explained() {
         assert!(!is_lost(&job(Some((0, 5))), &Reaches::new()));
+    }
+
+    #[test]
+    fn a_topic_is_gone_only_if_the_broker_says_so() {
+        assert_eq!(partitions_of(None, 3), Ok(3));
+        assert_eq!(partitions_of(Some(RDKafkaErrorCode::UnknownTopicOrPartition), 0), Ok(0));
+        for unclear in [
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+            RDKafkaErrorCode::LeaderNotAvailable,
+        ] {
+            assert!(partitions_of(Some(unclear), 0).is_err(), "{unclear}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! The topics: made where they are missing, and looked at before anything is sent to them.
 //!
+//! A job type can be sent as soon as its own topic is there. Its dead-letter topic is made with it, and tried for as long as
+//! it is missing: without it, a record that can't be read would hold up its partition.
+//!
 //! A topic whose number of partitions is another than this relay's is not written to: the place of a key would change,
 //! and with it the order within an instance.
 //!
@@ -10,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{Client, ClientContext, DefaultClientContext};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::EngineError;
 use crate::kafka::Kafka;
@@ -24,6 +27,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Waits between rounds that left something to do: doubled from the first to the last.
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
+/// Topics that nobody waits for are looked at this often: one may have been deleted, or a permission given.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 type Admin = AdminClient<DefaultClientContext>;
 
@@ -84,39 +89,40 @@ async fn make_all(
     else {
         return;
     };
-    let mut wanted = BTreeSet::new();
+    // All job types that were ever asked for, and those that somebody waits for.
+    let (mut known, mut waited_for) = (BTreeSet::new(), BTreeSet::new());
     let mut told = BTreeMap::new();
     let mut wait = RETRY;
     loop {
-        if wanted.is_empty() {
-            let Some(wish) = wishes.recv().await else { return };
-            wanted.insert(wish);
-            wait = RETRY;
+        let pause = if waited_for.is_empty() { LOOK_AGAIN } else { wait };
+        match timeout(pause, wishes.recv()).await {
+            Ok(Some(wish)) => {
+                waited_for.insert(wish);
+                waited_for.extend(std::iter::from_fn(|| wishes.try_recv().ok()));
+                known.extend(waited_for.iter().cloned());
+                wait = RETRY;
+            }
+            Ok(None) => return,
+            Err(_) if known.is_empty() => continue,
+            Err(_) => wait = (wait * 2).min(RETRY_MAX),
         }
-        while let Ok(wish) = wishes.try_recv() {
-            wanted.insert(wish);
-        }
-        match shape.look_and_make(&admin, &wanted).await {
+        match shape.look_and_make(&admin, &known).await {
             Ok(round) => {
                 for job_type in round.ready {
-                    wanted.remove(&job_type);
-                    told.remove(&job_type);
-                    // Nobody waits any more: the lead is lost.
-                    let _ = done.send(job_type);
-                }
-                for (job_type, problem) in round.problems {
-                    // Said once, not every two seconds.
-                    if told.get(&job_type) != Some(&problem) {
-                        tracing::error!(job_type, "jobs of this type wait: {problem}");
-                        told.insert(job_type, problem);
+                    if waited_for.remove(&job_type) {
+                        // Nobody waits any more: the lead is lost.
+                        let _ = done.send(job_type);
                     }
                 }
+                // Each is said once, not every two seconds.
+                for (topic, problem) in &round.problems {
+                    if told.get(topic) != Some(problem) {
+                        tracing::error!(topic, "{problem}");
+                    }
+                }
+                told = round.problems;
             }
             Err(error) => tracing::debug!(%error, "topics"),
-        }
-        if !wanted.is_empty() {
-            sleep(wait).await;
-            wait = (wait * 2).min(RETRY_MAX);
         }
     }
 }
@@ -124,13 +130,14 @@ async fn make_all(
 /// What a round came to.
 #[derive(Debug, Default)]
 struct Round {
+    /// Job types that can be sent.
     ready: Vec<String>,
-    /// By job type, for people.
-    problems: Vec<(String, String)>,
+    /// By topic, for people.
+    problems: BTreeMap<String, String>,
 }
 
 /// Partitions by topic.
-pub(super) type Existing = BTreeMap<String, usize>;
+type Existing = BTreeMap<String, usize>;
 
 impl Shape {
     fn admin(&self, client_id: &str) -> Result<Arc<Admin>, EngineError> {
@@ -177,12 +184,16 @@ impl Shape {
         for job_type in wanted {
             let (topic, dead) = (self.kafka.topic(job_type), self.kafka.dead_letter_topic(job_type));
             if let Some(problem) = refused.remove(&dead) {
-                // Jobs can be sent without it.
-                tracing::error!("{problem}");
+                let problem =
+                    format!("records of type {job_type} that can't be read hold up their partition: {problem}");
+                round.problems.insert(dead, problem);
             }
             match self.mismatch(&existing, job_type).or_else(|| refused.remove(&topic)) {
                 None => round.ready.push(job_type.clone()),
-                Some(problem) => round.problems.push((job_type.clone(), problem)),
+                Some(problem) => {
+                    let problem = format!("jobs of type {job_type} wait: {problem}");
+                    round.problems.insert(topic, problem);
+                }
             }
         }
         Ok(round)
@@ -250,19 +261,19 @@ impl Shape {
     }
 }
 
-/// All topics that a client may see. Asking for single ones would leave a handle of each in the client. It blocks.
-pub(super) fn existing<C: ClientContext>(client: &Client<C>) -> Result<Existing, String> {
-    let metadata = client
-        .fetch_metadata(None, ANSWER_WITHIN)
-        .map_err(|error| error.to_string())?;
+/// All topics that a client may see. Asking for single ones would leave a handle of each in the client.
+async fn look(admin: &Arc<Admin>) -> Result<Existing, String> {
+    let admin = admin.clone();
+    let looked = spawn_blocking(move || existing(&admin)).await;
+    looked.map_err(|error| error.to_string())?
+}
+
+/// It blocks.
+fn existing(admin: &Admin) -> Result<Existing, String> {
+    let metadata = admin.inner().fetch_metadata(None, ANSWER_WITHIN);
+    let metadata = metadata.map_err(|error| error.to_string())?;
     let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
     Ok(topics
         .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
         .collect())
-}
-
-async fn look(admin: &Arc<Admin>) -> Result<Existing, String> {
-    let admin = admin.clone();
-    let looked = spawn_blocking(move || existing(admin.inner())).await;
-    looked.map_err(|error| error.to_string())?
 }

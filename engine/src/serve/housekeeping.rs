@@ -37,18 +37,18 @@ pub(super) fn spawn(store: Store, wakeups: Wakeups, interval: Duration, stop: St
 
 async fn round(store: &Store, wakeups: &Wakeups) -> Result<(), EngineError> {
     loop {
-        let (reaped, ready) = store.reap(BATCH).await?;
-        counter!("engine_leases_expired_total").increment(reaped as u64);
-        tell(wakeups, &ready);
-        if reaped < BATCH as usize {
+        let reaped = store.reap(BATCH).await?;
+        counter!("engine_leases_expired_total").increment(reaped.jobs as u64);
+        tell(wakeups, &reaped.ready);
+        if !reaped.more {
             break;
         }
     }
     loop {
-        let (promoted, ready) = store.promote(BATCH).await?;
-        counter!("engine_jobs_promoted_total").increment(promoted as u64);
-        tell(wakeups, &ready);
-        if promoted < BATCH as usize {
+        let promoted = store.promote(BATCH).await?;
+        counter!("engine_jobs_promoted_total").increment(promoted.jobs as u64);
+        tell(wakeups, &promoted.ready);
+        if !promoted.more {
             return Ok(());
         }
     }

@@ -7,7 +7,7 @@ use crossover_proto::JobId;
 use sqlx::Row;
 
 use super::dispatch::{counted, to_outbox};
-use super::{Attempt, AttemptColumns, Store};
+use super::{Attempt, AttemptColumns, Page, Store};
 use crate::EngineError;
 
 const EXTEND: &str = "/* extend */
@@ -110,7 +110,7 @@ macro_rules! reap {
         UNION ALL
         SELECT id, NULL, 0, 'instance_failed' FROM stopped
     )
-    SELECT job_type, state = 'queued' AS ready",
+    SELECT job_type, state = 'queued' AS ready, (SELECT count(*) FROM expired) AS looked",
             $counted,
             " FROM returned"
         )
@@ -163,11 +163,11 @@ impl Store {
             .collect()
     }
 
-    /// Takes back up to `max` jobs whose lease ran out; returns how many, and the job types that are ready again.
+    /// Takes back up to `max` jobs whose lease ran out.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn reap(&self, max: u32) -> Result<(usize, HashSet<String>), EngineError> {
+    pub async fn reap(&self, max: u32) -> Result<Page, EngineError> {
         let query = sqlx::query(self.either(REAP, REAP_TO_OUTBOX)).bind(i64::from(max));
         let rows = self.with_source(query).fetch_all(&self.pool).await?;
         self.count_outbox_rows(&rows)?;
@@ -177,6 +177,6 @@ impl Store {
                 ready.insert(row.try_get(0)?);
             }
         }
-        Ok((rows.len(), ready))
+        Page::of(&rows, max, ready)
     }
 }

@@ -35,6 +35,7 @@ mod lease;
 pub(crate) mod notify;
 pub mod outbox;
 mod outcome;
+mod page;
 mod schedule;
 mod start;
 mod statements;
@@ -56,6 +57,7 @@ pub use fail::FailedAttempt;
 pub use inspect::{AuditLine, DispatchLine, InstanceView, JobView};
 pub use notify::CHANNEL as NOTIFY_CHANNEL;
 pub use outcome::JobOutcome;
+pub use page::Page;
 pub use start::NewInstance;
 pub use statements::statements;
 

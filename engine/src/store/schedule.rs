@@ -1,11 +1,9 @@
 //! Promotes scheduled jobs that are due.
 
-use std::collections::HashSet;
-
 use sqlx::Row;
 
-use super::Store;
 use super::dispatch::{counted, to_outbox};
+use super::{Page, Store};
 use crate::EngineError;
 
 const PROMOTE: &str = "/* promote */
@@ -20,7 +18,7 @@ const PROMOTE: &str = "/* promote */
         INSERT INTO audit (instance_id, job_id, attempt, event)
         SELECT instance_id, id, attempt, 'job_queued' FROM promoted
     )
-    SELECT job_type FROM promoted";
+    SELECT job_type, (SELECT count(*) FROM due) AS looked FROM promoted";
 
 // Outbox ids are drawn, so the instances are locked first. Those that somebody else is working on are passed over, as by
 // the reaper: the next round sees them again. `IS TRUE`: a hashed set, see the sweeper.
@@ -46,7 +44,7 @@ const PROMOTE_TO_OUTBOX: &str = concat!(
         INSERT INTO audit (instance_id, job_id, attempt, event)
         SELECT instance_id, id, attempt, 'job_queued' FROM promoted
     )
-    SELECT job_type",
+    SELECT job_type, (SELECT count(*) FROM due) AS looked",
     counted!(),
     " FROM promoted"
 );
@@ -54,15 +52,15 @@ const PROMOTE_TO_OUTBOX: &str = concat!(
 pub(super) const STATEMENTS: [&str; 2] = [PROMOTE, PROMOTE_TO_OUTBOX];
 
 impl Store {
-    /// Makes up to `max` due jobs ready; returns how many, and their job types.
+    /// Makes up to `max` due jobs ready.
     ///
     /// # Errors
     /// If the database does not answer.
-    pub async fn promote(&self, max: u32) -> Result<(usize, HashSet<String>), EngineError> {
+    pub async fn promote(&self, max: u32) -> Result<Page, EngineError> {
         let query = sqlx::query(self.either(PROMOTE, PROMOTE_TO_OUTBOX)).bind(i64::from(max));
         let rows = self.with_source(query).fetch_all(&self.pool).await?;
         self.count_outbox_rows(&rows)?;
-        let types = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        Ok((rows.len(), types))
+        let ready = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        Page::of(&rows, max, ready)
     }
 }

@@ -26,7 +26,7 @@ pub struct DispatchedJob {
     pub source: String,
     /// Key/values about the event; unknown keys are ignored.
     pub attributes: BTreeMap<String, String>,
-    /// `None` in the outbox, `Some` in a topic.
+    /// `Some` in a topic of ours; `None` if another program wrote the record.
     pub relay: Option<RelayStamp>,
 }
 
@@ -118,15 +118,6 @@ impl DispatchedJob {
             relay: event.relay.map(RelayStamp::from_wire).transpose()?,
         })
     }
-}
-
-/// Appends the relay's stamp to a record without reading it. A record that is stamped again carries the last stamp.
-pub fn stamp(record: &mut Vec<u8>, relay: RelayStamp) {
-    let stamp = wire::Event {
-        relay: Some(relay.to_wire()),
-        ..wire::Event::default()
-    };
-    record.extend_from_slice(&stamp.encode_to_vec());
 }
 
 impl RelayStamp {

@@ -1,8 +1,9 @@
 //! The record of the event-driven mode: one job, ready to run, as it travels outbox → relay → broker → worker.
 //!
 //! ```text
-//! engine: DispatchedJob::to_record ──▶ outbox row ──▶ relay: stamp ──▶ topic ──▶ worker: DispatchedJob::from_record
-//!         (in the job's transaction)    no stamp       appends, does not read      runs it, or dead-letters the record
+//! engine: outbox row ──▶ relay: DispatchedJob::to_record ──▶ topic ──▶ worker: DispatchedJob::from_record
+//!         its fields, in the      with the relay's stamp               runs it, or dead-letters the record
+//!         job's transaction
 //! ```
 //! A record that the reader refuses is one for the dead-letter topic: reading it again will not help.
 //!
@@ -12,7 +13,7 @@ mod job;
 #[cfg(test)]
 mod tests;
 
-pub use job::{DispatchedJob, RelayStamp, UnreadableRecord, stamp};
+pub use job::{DispatchedJob, RelayStamp, UnreadableRecord};
 
 /// The generated messages; their documentation is in the `.proto` file.
 #[expect(missing_docs, reason = "generated code; the documentation is in the .proto file")]

@@ -389,12 +389,13 @@ impl<'a> Pump<'a> {
 
     fn on_topic_ready(&mut self, job_type: &str) {
         if let Some(place) = self.routes.place(job_type) {
-            self.routes.set_open(place, true);
-            self.look = true;
+            self.routes.set_there(place);
+            self.look |= self.routes.open_due(Instant::now());
         }
     }
 
-    fn on_clock(&self) {
+    fn on_clock(&mut self) {
+        self.look |= self.routes.open_due(Instant::now());
         if self.failed {
             // Records on their way fail after the first one, are queued once more, and would wait there for ever.
             self.sender.purge_unsent();

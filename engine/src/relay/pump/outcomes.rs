@@ -3,6 +3,7 @@
 use crossover_proto::history::{Event as Happened, Record};
 use metrics::counter;
 use rdkafka::error::RDKafkaErrorCode;
+use tokio::time::Instant;
 
 use super::Pump;
 use crate::EngineError;
@@ -23,6 +24,7 @@ impl Pump<'_> {
                         key: row.key,
                         outbox: id,
                     };
+                    self.routes.took(row.topic);
                     acked.push(Record { at, event });
                     self.acked.push(SentRow { id, partition, offset });
                     self.shown.good |= !self.suspects.is_empty() && self.suspects.remove(&id);
@@ -48,8 +50,9 @@ impl Pump<'_> {
     /// A row whose record is not in its topic: it will be read again, unless it is refused for good.
     pub(super) fn on_unsent(&mut self, id: i64, code: RDKafkaErrorCode) {
         use RDKafkaErrorCode::{
-            MessageBatchTooLarge, MessageSizeTooLarge, TopicAuthorizationFailed, UnknownPartition, UnknownTopic,
-            UnknownTopicOrPartition,
+            InvalidRecord, InvalidTimestamp, InvalidTopic, MessageBatchTooLarge, MessageSizeTooLarge, PolicyViolation,
+            TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
+            UnsupportedForMessageFormat,
         };
         match code {
             MessageSizeTooLarge | MessageBatchTooLarge if self.sender.batching() == Batching::Single => {
@@ -58,9 +61,16 @@ impl Pump<'_> {
             MessageSizeTooLarge | MessageBatchTooLarge => {
                 self.suspects.insert(id);
             }
-            UnknownTopic | UnknownPartition | UnknownTopicOrPartition | TopicAuthorizationFailed => {
-                self.park_topic_of(id, code);
-            }
+            UnknownTopic
+            | UnknownPartition
+            | UnknownTopicOrPartition
+            | TopicAuthorizationFailed
+            | InvalidTopic
+            // The topic's settings, or the clocks, are wrong for all its records: none of their jobs is to die of that.
+            | InvalidRecord
+            | InvalidTimestamp
+            | PolicyViolation
+            | UnsupportedForMessageFormat => self.park_topic_of(id, code),
             _ => {}
         }
         self.flight.remove([id].into_iter());
@@ -70,12 +80,16 @@ impl Pump<'_> {
         let Some(place) = self.flight.get(id).map(|row| row.topic) else {
             return;
         };
-        let route = self.routes.at(place);
-        if route.open {
-            tracing::warn!(topic = route.topic, operation = "Write", %code, "jobs of this type wait until their topic is there");
-            self.maker.want(&route.job_type);
-            self.routes.set_open(place, false);
+        if !self.routes.at(place).open {
+            return;
         }
+        let wait = self.routes.park(place, Instant::now());
+        let route = self.routes.at(place);
+        tracing::warn!(
+            topic = route.topic, operation = "Write", %code, tried_again_in = ?wait,
+            "the topic takes no records; jobs of this type wait until it does"
+        );
+        self.maker.want(&route.job_type);
     }
 
     /// The record will never be taken: its job becomes a dead letter.

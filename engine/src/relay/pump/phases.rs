@@ -77,6 +77,7 @@ impl Pump<'_> {
         // What is not noted in time is sent again.
         let _ = timeout(LAST_MARK_WITHIN, marking).await;
         gauge!("relay_rows_in_flight").set(0.0);
+        gauge!("relay_oldest_in_flight_seconds").set(0.0);
         Ok(())
     }
 

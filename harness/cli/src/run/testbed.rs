@@ -25,6 +25,9 @@ use crate::scenario::Document;
 /// Name of the engine's database.
 const DATABASE: &str = "crossover";
 
+/// The least that a broker grants unless it is told otherwise; ours are (see the testbed).
+const SESSION_TIMEOUT_MIN: Duration = Duration::from_secs(6);
+
 /// Settings that the numbers depend on.
 const SETTINGS: [&str; 12] = [
     "fsync",
@@ -82,6 +85,12 @@ pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::R
             let why = "with --testbed external, the settings of your servers are yours to make; take it out";
             return Err(bad_input(format!("{table}.{name}: {why}")));
         }
+    }
+    if document.event_driven.session_timeout < SESSION_TIMEOUT_MIN {
+        let found = humantime::format_duration(document.event_driven.session_timeout);
+        let why = "a broker refuses less than 6s unless its group.min.session.timeout.ms is changed; with --testbed external, \
+                   give 6s or more";
+        return Err(bad_input(format!("event_driven.session_timeout: found {found}; {why}")));
     }
     let faults = document.faults.iter().map(|fault| (fault.target.as_str(), Act::Signal));
     Ok(check_faults(faults, external.allow_faults)?)
@@ -199,6 +208,7 @@ fn kafka_options(document: &Document, id: &str) -> anyhow::Result<KafkaOptions> 
     let mut asked = KafkaOptions::new(id, count)?;
     asked.settings = document.kafka.clone();
     asked.flush_every_messages = document.event_driven.flush_every_messages;
+    asked.session_timeout = Some(document.event_driven.session_timeout);
     Ok(asked)
 }
 

@@ -34,7 +34,7 @@ pub struct EventDriven {
     pub partition_window: u32,
     /// How the members of a group agree: `classic` or `consumer` (KIP-848).
     pub group_protocol: ProtocolKind,
-    /// A silent member is out of its group after this time (classic protocol).
+    /// A silent member is out of its group after this time.
     #[serde(with = "humantime_serde")]
     pub session_timeout: Duration,
     /// Kafka writes to disk after this many messages of a partition, before it acknowledges them: 1 is like PostgreSQL.

@@ -191,7 +191,11 @@ fn servers_of_the_users_own_are_not_to_be_broken_nor_set() {
         "postgres://ann@127.0.0.1:1/x",
     ];
     let fault = "\n[[faults]]\nkind = \"kill\"\ntarget = \"postgres\"\nat = \"1s\"\nfor = \"100ms\"\n";
-    let cases: [(String, &[&str]); 3] = [
+    let cases: [(String, &[&str]); 4] = [
+        (
+            format!("{TINY}\n[event_driven]\nsession_timeout = \"5s\"\n"),
+            &["event_driven.session_timeout: found 5s", "6s"],
+        ),
         (
             format!("{TINY}{fault}"),
             &["faults[0].target: found \"postgres\"", "--allow-faults"],

@@ -250,6 +250,7 @@ async fn format_all(
             &broker.listeners,
             &broker.data(),
             options.flush_every_messages,
+            options.session_timeout,
             &options.settings,
         );
         let file = properties::to_file(&settings);

@@ -49,6 +49,9 @@ pub struct KafkaOptions {
     /// Write to disk after this many messages of a partition, before they are acknowledged: 1 is like PostgreSQL. Absent,
     /// the operating system decides, as Kafka recommends.
     pub flush_every_messages: Option<u64>,
+    /// Members that use the newer group protocol, silent for this long, are out of their group: half a second to five
+    /// minutes; classic members ask for theirs. Absent, Kafka's default.
+    pub session_timeout: Option<Duration>,
     /// Settings over ours. Those that place the server or weaken its durability are refused. Kafka warns of one that it
     /// does not know, in its log, and starts.
     pub settings: BTreeMap<String, String>,
@@ -72,6 +75,7 @@ impl KafkaOptions {
             name: "kafka".to_owned(),
             listeners: drawn.collect::<Result<_>>()?,
             flush_every_messages: None,
+            session_timeout: None,
             settings: BTreeMap::new(),
             heap_mb: HEAP_MB,
             base: base_directory(),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use super::listeners::{BrokerListeners, CONTROLLER};
 use crate::error::{Result, TestbedError};
@@ -26,6 +27,9 @@ const REFUSED: [&str; 14] = [
     "process.roles",
     "unclean.leader.election.enable",
 ];
+
+/// Heartbeats also tell a member of a rebalance: longer waits would be in every figure.
+const HEARTBEAT_MAX: Duration = Duration::from_millis(500);
 
 /// Refuses settings that are not the caller's to make.
 pub(super) fn validate(settings: &BTreeMap<String, String>) -> Result<()> {
@@ -50,6 +54,7 @@ pub(super) fn effective(
     own: &BrokerListeners,
     data: &Path,
     flush_every_messages: Option<u64>,
+    session_timeout: Option<Duration>,
     theirs: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
     let mut settings = placement(node_id, all, own, data);
@@ -57,6 +62,7 @@ pub(super) fn effective(
     if let Some(messages) = flush_every_messages {
         settings.insert("log.flush.interval.messages".to_owned(), messages.to_string());
     }
+    settings.extend(session_timeout.map(group_times).unwrap_or_default());
     settings.extend(theirs.clone());
     settings
 }
@@ -90,6 +96,11 @@ fn behaviour(brokers: usize) -> BTreeMap<String, String> {
     map([
         // The default, 3 s, is for groups whose members arrive over minutes; it would be the first figure of every run.
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        // A run that crashes workers is to see it soon: the defaults allow 6 s and more (classic), and 45 s and more.
+        ("group.min.session.timeout.ms", "500".to_owned()),
+        ("group.consumer.min.session.timeout.ms", "500".to_owned()),
+        ("group.consumer.max.session.timeout.ms", "300000".to_owned()),
+        ("group.consumer.min.heartbeat.interval.ms", "100".to_owned()),
         // A topic that comes into being by a typing error would have the wrong partitions.
         ("auto.create.topics.enable", "false".to_owned()),
         ("default.replication.factor", replicas.clone()),
@@ -101,6 +112,18 @@ fn behaviour(brokers: usize) -> BTreeMap<String, String> {
         ("transaction.state.log.min.isr", in_sync.clone()),
         ("share.coordinator.state.topic.replication.factor", replicas),
         ("share.coordinator.state.topic.min.isr", in_sync),
+    ])
+}
+
+/// What the broker gives to members of the newer group protocol, which can't ask for it; heartbeats as our classic ones have.
+fn group_times(session: Duration) -> BTreeMap<String, String> {
+    let heartbeat = (session / 3).min(HEARTBEAT_MAX);
+    map([
+        ("group.consumer.session.timeout.ms", session.as_millis().to_string()),
+        (
+            "group.consumer.heartbeat.interval.ms",
+            heartbeat.as_millis().to_string(),
+        ),
     ])
 }
 
@@ -138,7 +161,9 @@ mod tests {
         let theirs = theirs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        effective(1, brokers, &brokers[0], Path::new("/data"), Some(1), &theirs.collect())
+        let session = Some(Duration::from_secs(1));
+        let (own, data) = (&brokers[0], Path::new("/data"));
+        effective(1, brokers, own, data, Some(1), session, &theirs.collect())
     }
 
     #[test]
@@ -173,6 +198,14 @@ mod tests {
         assert!(message.contains("log.dirs"), "{message}");
         let broken = BTreeMap::from([("a".to_owned(), "1\nlog.dirs=/tmp".to_owned())]);
         assert!(validate(&broken).is_err());
+    }
+
+    #[test]
+    fn a_session_timeout_holds_in_both_group_protocols() {
+        let settings = of_cluster(&[broker(100)], &[]);
+        assert_eq!(settings["group.min.session.timeout.ms"], "500");
+        assert_eq!(settings["group.consumer.session.timeout.ms"], "1000");
+        assert_eq!(settings["group.consumer.heartbeat.interval.ms"], "333");
     }
 
     #[test]

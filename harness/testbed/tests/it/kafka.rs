@@ -59,6 +59,8 @@ pub fn options(brokers: BrokerCount) -> KafkaOptions {
     let settings = quick.map(|(name, value)| (name.to_owned(), value.to_owned()));
     KafkaOptions {
         settings: settings.into(),
+        // The shortest that a scenario may ask for: a broker that refused it would not start.
+        session_timeout: Some(Duration::from_millis(500)),
         ..KafkaOptions::new(&unique_run(), brokers).unwrap()
     }
 }

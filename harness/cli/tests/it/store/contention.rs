@@ -100,7 +100,12 @@ async fn four_reapers_at_once_take_each_job_back_once() {
     let store = database.store(1);
     start(&store, &[4], 500, Duration::ZERO).await;
     assert_eq!(claim(&store, 2_000, Duration::ZERO).await.len(), 2_000);
-    by_four_replicas(&database, 2_000, |store| async move { store.reap(50).await.unwrap().0 }).await;
+    by_four_replicas(
+        &database,
+        2_000,
+        |store| async move { store.reap(50).await.unwrap().jobs },
+    )
+    .await;
     let expired = "SELECT count(*) FROM audit WHERE event = 'job_lease_expired'";
     assert_eq!(database.number(expired).await, 2_000);
     assert_eq!(
@@ -115,7 +120,7 @@ async fn four_reapers_at_once_take_each_job_back_once() {
 async fn promoters_promote_each_job_once(in_mode: fn(Store) -> Store) -> Database {
     let database = servers().await.database().await;
     start(&database.store(1), &[4], 500, Duration::from_millis(1)).await;
-    let promote = move |store| async move { in_mode(store).promote(50).await.unwrap().0 };
+    let promote = move |store| async move { in_mode(store).promote(50).await.unwrap().jobs };
     by_four_replicas(&database, 2_000, promote).await;
     let queued = "SELECT count(*) FROM audit WHERE event = 'job_queued'";
     assert_eq!(database.number(queued).await, 2_000);

@@ -130,8 +130,8 @@ impl Storm {
             }
             60..70 => store.extend(&some, LONG_LEASE).await?.len(),
             70..75 => store.release(&some).await?.len(),
-            75..85 => store.reap(40).await?.0,
-            85..92 => store.promote(40).await?.0,
+            75..85 => store.reap(40).await?.jobs,
+            85..92 => store.promote(40).await?.jobs,
             92..94 => store.replay(&Selection::default(), 3).await?.0,
             94..95 => store.discard(&Selection::default(), 1).await?,
             _ => {
