@@ -102,7 +102,11 @@ impl Reader {
                 .proceed(&consumer, &mut self.tracker, &self.watch)
                 .map_err(|error| self.failed(&error))?;
             while let Some((id, key, payload)) = self.tracker.start() {
-                self.start(id, key, &payload);
+                if self.shared.held.holds(&key) {
+                    self.start(id, key, &payload);
+                } else {
+                    self.drop_lost(id, key);
+                }
             }
             self.ask();
             self.settle_up(&consumer);
@@ -175,7 +179,8 @@ impl Reader {
                 }
             },
             Err(error) => {
-                let Some(place) = self.tracker.place(partition, offset) else {
+                let bytes = message.payload().map_or(0, <[u8]>::len);
+                let Some(place) = self.tracker.place(partition, offset, bytes) else {
                     return Ok(());
                 };
                 tracing::warn!(%error, topic = self.topic, partition, offset, "a record can't be read");
@@ -254,7 +259,11 @@ impl Reader {
             } else {
                 refused += 1;
                 counter!("worker_begin_refused_total", "outcome" => begin::label_of(outcome)).increment(1);
-                self.tracker.settle(id);
+                if outcome == wire::Outcome::StaleAttempt {
+                    self.tracker.stale(id);
+                } else {
+                    self.tracker.settle(id);
+                }
             }
         }
         self.shared.held.free(refused);
@@ -270,6 +279,13 @@ impl Reader {
         if let Err(error) = self.executor.start(key, payload, Some(ticket)) {
             give_up(&error);
         }
+    }
+
+    /// A job that waited for its turn longer than its lease held: the engine has given the next attempt away, or it is over.
+    fn drop_lost(&mut self, id: RecordId, key: JobKey) {
+        counter!("worker_leases_lost_total").increment(1);
+        self.shared.held.remove(std::iter::once(key));
+        self.tracker.settle(id);
     }
 
     /// Asks the engine for the leases of what may begin, as far as slots go.
@@ -328,8 +344,13 @@ impl Reader {
         for records in self.tracker.in_hand().chunks(RELEASE_MAX) {
             let keys: Vec<JobKey> = records.iter().map(|(_, key)| *key).collect();
             if runtime.block_on(release(&self.shared, &keys)) {
-                // The engine has dispatched them again.
-                records.iter().for_each(|(id, _)| self.tracker.settle(*id));
+                // What had begun is over, or dispatched again. The rest may never have begun, and so be queued as it was:
+                // its record is all that there is of it.
+                for (id, _) in records {
+                    if self.tracker.has_begun(*id) {
+                        self.tracker.settle(*id);
+                    }
+                }
             }
         }
         store(consumer, &mut self.tracker, &self.topic);
