@@ -28,6 +28,8 @@ pub(super) struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
     /// Events that were consumed by a poll that returned nothing.
     handled: AtomicU64,
+    /// A commit has failed since this was last looked at.
+    commit_failed: AtomicBool,
     /// The loop has ended: rebalances are answered on the spot.
     closing: AtomicBool,
     complaint: Mutex<Option<(String, Instant)>>,
@@ -39,6 +41,7 @@ impl Context {
             inbox,
             rebalances: Mutex::default(),
             handled: AtomicU64::new(0),
+            commit_failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             complaint: Mutex::default(),
         }
@@ -53,6 +56,18 @@ impl Context {
     /// Callbacks so far.
     pub(super) fn handled(&self) -> u64 {
         self.handled.load(Ordering::Relaxed)
+    }
+
+    /// Offsets could not be committed.
+    pub(super) fn commit_failed(&self, error: &KafkaError) {
+        // What comes again meanwhile is refused or a twin.
+        tracing::warn!(%error, "offsets could not be committed");
+        self.commit_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Has a commit failed since the last look?
+    pub(super) fn take_commit_failed(&self) -> bool {
+        self.commit_failed.swap(false, Ordering::Relaxed)
     }
 
     /// From here on nobody looks at rebalances.
@@ -104,8 +119,7 @@ impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
         self.handled.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = result {
-            // What is stored is committed with the next one; what comes again meanwhile is refused or a twin.
-            tracing::warn!(%error, "offsets could not be committed");
+            self.commit_failed(&error);
         }
     }
 }

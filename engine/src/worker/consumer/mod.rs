@@ -32,7 +32,7 @@
 //! - **a partition is revoked**: nothing new of it begins; what has begun ends within a bound, offsets are committed, then
 //!   it is given away. What takes longer stays this worker's by its lease: the next owner is refused and goes on.
 //! - **partitions are lost** (the group gave up on this member): the same, without waiting and without a commit.
-//! - **the broker is away**: what is in hand goes on; commits fail and are made up for by the next.
+//! - **the broker is away**: what is in hand goes on; commits fail and are made up for later.
 //! - **the topic is not there, or is made again**: it is found within a second or two, and read from its start.
 //! - **SIGTERM**: nothing new begins; what runs may end within the grace time and is reported; what has begun is given
 //!   back, which dispatches it again, so it counts as settled; what has only been asked for is given back too, in case that

@@ -34,6 +34,8 @@ use crate::worker::held::release;
 const RECEIVE_MAX: usize = 500;
 /// The thread is woken by all that matters; this only bounds what a wake-up that was missed would cost.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
+/// Wait after a commit that failed: during a rebalance the group takes none.
+const COMMIT_AGAIN: Duration = Duration::from_millis(500);
 /// Jobs in one call that gives them back.
 const RELEASE_MAX: usize = 1_000;
 
@@ -49,6 +51,7 @@ pub(super) struct Reader {
     dying: usize,
     rebalancer: Rebalancer,
     watch: Watch,
+    commit_again: Option<Instant>,
     calls: usize,
     /// Slots that were waited for and have come.
     slots: u32,
@@ -78,6 +81,7 @@ impl Reader {
             dying: 0,
             rebalancer: Rebalancer::new(kafka.topic(job_type), settings::revoke_within(args)),
             watch: Watch::new(job_type),
+            commit_again: None,
             calls: 0,
             slots: 0,
             waits_for_slots: false,
@@ -320,9 +324,16 @@ impl Reader {
 
     /// Stores how far each partition is settled, resumes those that have room again, shows the figures.
     fn settle_up(&mut self, consumer: &BaseConsumer<Context>) {
-        let begun = self.tracker.take_begun();
-        if !begun.is_empty() {
-            rebalance::commit_begin(consumer, &self.topic, &begun);
+        let mut positions = self.tracker.take_begun();
+        if consumer.context().take_commit_failed() {
+            self.commit_again.get_or_insert(Instant::now() + COMMIT_AGAIN);
+        }
+        if self.commit_again.take_if(|at| Instant::now() >= *at).is_some() {
+            // The client makes up for what is stored by itself, but not for the begin of a partition.
+            positions = self.tracker.positions();
+        }
+        if !positions.is_empty() {
+            rebalance::commit_at(consumer, &self.topic, &positions);
         }
         store(consumer, &mut self.tracker, &self.topic);
         let assigned: Vec<i32> = self.tracker.assigned().collect();

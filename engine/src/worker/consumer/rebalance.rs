@@ -124,16 +124,16 @@ pub(super) fn commit(consumer: &BaseConsumer<Context>) {
     }
 }
 
-/// Commits where partitions begin: nothing before that is unsettled, or it would have come. By itself the client commits
-/// only what is past the last commit that it knows of, and after a topic was made again that is one of the old topic: it
-/// would never commit again before the new one is as long.
-pub(super) fn commit_begin(consumer: &BaseConsumer<Context>, topic: &str, partitions: &[(i32, i64)]) {
+/// Commits how far partitions are settled. By itself the client commits only what is past the last commit that it knows of,
+/// and after a topic was made again that is one of the old topic: it would never commit again before the new one is as
+/// long.
+pub(super) fn commit_at(consumer: &BaseConsumer<Context>, topic: &str, partitions: &[(i32, i64)]) {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     let listed = partitions
         .iter()
         .try_for_each(|(partition, offset)| list.add_partition_offset(topic, *partition, Offset::Offset(*offset)));
     if let Err(error) = listed.and_then(|()| consumer.commit(&list, CommitMode::Async)) {
-        tracing::warn!(%error, "offsets could not be committed");
+        consumer.context().commit_failed(&error);
     }
 }
 

@@ -202,11 +202,13 @@ fn a_topic_that_was_made_again_starts_over() {
     assert_eq!(tracker.take_begun(), [(0, 0)]);
     assert_eq!(tracker.receive(0, 0, key(2, 9), Bytes::new()), Received::Kept);
     assert_eq!(tracker.take_begun(), [(0, 0)]);
+    assert_eq!(tracker.positions(), [(0, 0)]);
     asked.iter().for_each(|id| tracker.settle(*id));
     assert_eq!(progress(&mut tracker), []);
     let again = ids(&tracker.ask(1));
     tracker.settle(again[0]);
     assert_eq!(progress(&mut tracker), [(0, 0)]);
+    assert_eq!(tracker.positions(), [(0, 1)]);
 }
 
 #[test]

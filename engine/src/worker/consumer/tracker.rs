@@ -367,6 +367,13 @@ impl Tracker {
         std::mem::take(&mut self.begun)
     }
 
+    /// The partitions of which a record came, each with the offset of the first that is not settled.
+    pub(super) fn positions(&self) -> Vec<(i32, i64)> {
+        let ours = self.partitions.iter().filter(|(_, of)| !of.revoked);
+        ours.filter_map(|(partition, of)| Some((*partition, of.window.position()?)))
+            .collect()
+    }
+
     /// Whether a partition is to be paused or resumed now.
     pub(super) fn flow(&mut self, partition: i32) -> Option<Flow> {
         let assigned = self.partitions.get_mut(&partition)?;

@@ -121,6 +121,12 @@ impl Window {
         self.moved_to.take()
     }
 
+    /// The first offset that is not settled; `None` if no record has come.
+    pub(super) fn position(&self) -> Option<i64> {
+        let next = self.last.map(|last| last + 1);
+        self.records.front().map(|record| record.offset).or(next)
+    }
+
     /// Pause when full, resume at half; `None` while nothing changes.
     pub(super) fn flow(&mut self) -> Option<Flow> {
         let (records, bytes) = (self.records.len(), self.bytes);
@@ -227,6 +233,7 @@ mod tests {
                 stored = window.take_progress().or(stored);
                 let expected = offsets.iter().take_while(|offset| !open.contains(offset)).last().copied();
                 prop_assert_eq!(stored, expected);
+                prop_assert_eq!(window.position(), open.first().copied().or(window.last.map(|last| last + 1)));
                 prop_assert_eq!((window.open(), window.bytes), (open.len(), open.len()));
             }
             prop_assert_eq!(window.len(), 0);

@@ -129,10 +129,15 @@ pub async fn a_topic_that_is_made_again_is_read_from_its_start() {
     bed.start("one", 5, &Work::default()).await;
     bed.all_completed(5).await;
     bed.all_committed().await;
-    // Before the worker has looked for its topics again, and after it has found that there is none.
-    for (gone_ms, done) in [(300, 8), (4_000, 11)] {
+    // Before the worker has looked for its topics again, and after it has found that there is none: the second time the
+    // new topic is as long as the old, and a worker that still read on in that would wait where the old one ended.
+    for (is_noticed, done) in [(false, 8), (true, 11)] {
         bed.delete_topic(&bed.topic(WORK)).await;
-        tokio::time::sleep(Duration::from_millis(gone_ms)).await;
+        if is_noticed {
+            bed.owns(&worker, 0).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
         let made = Instant::now();
         bed.make_topic(&bed.topic(WORK), 1).await;
         bed.start("one", 3, &Work::default()).await;
