@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -28,6 +28,8 @@ pub(super) struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
     /// Events that were consumed by a poll that returned nothing.
     handled: AtomicU64,
+    /// The broker has said that there is no such topic, and nothing has come of it since.
+    topic_gone: AtomicBool,
     /// A commit has failed since this was last looked at.
     commit_failed: AtomicBool,
     /// The loop has ended: rebalances are answered on the spot.
@@ -41,6 +43,7 @@ impl Context {
             inbox,
             rebalances: Mutex::default(),
             handled: AtomicU64::new(0),
+            topic_gone: AtomicBool::new(false),
             commit_failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             complaint: Mutex::default(),
@@ -56,6 +59,11 @@ impl Context {
     /// Callbacks so far.
     pub(super) fn handled(&self) -> u64 {
         self.handled.load(Ordering::Relaxed)
+    }
+
+    /// Was the topic gone when this was last looked at, or since?
+    pub(super) fn take_topic_gone(&self) -> bool {
+        self.topic_gone.swap(false, Ordering::Relaxed)
     }
 
     /// Offsets could not be committed.
@@ -78,6 +86,9 @@ impl Context {
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition) {
+            self.topic_gone.store(true, Ordering::Relaxed);
+        }
         let text = error.to_string();
         let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
         let said = complaint

@@ -33,7 +33,9 @@
 //!   it is given away. What takes longer stays this worker's by its lease: the next owner is refused and goes on.
 //! - **partitions are lost** (the group gave up on this member): the same, without waiting and without a commit.
 //! - **the broker is away**: what is in hand goes on; commits fail and are made up for later.
-//! - **the topic is not there, or is made again**: it is found within a second or two, and read from its start.
+//! - **the topic is not there, or is made again**: it is found within a second or two, and read from its start. One that is
+//!   made again before anybody has noticed, and is soon longer than the old, is read on from where the old one was: the
+//!   sweeper dispatches what was passed over.
 //! - **SIGTERM**: nothing new begins; what runs may end within the grace time and is reported; what has begun is given
 //!   back, which dispatches it again, so it counts as settled; what has only been asked for is given back too, in case that
 //!   it has begun, and stays unsettled; commit; leave the group.

@@ -162,6 +162,8 @@ impl Reader {
                 give_up(&error);
             }
             self.watch.received.increment(keys.len() as u64);
+            // Whatever was said of it before: the topic is there.
+            consumer.context().take_topic_gone();
         }
         Ok(taken)
     }

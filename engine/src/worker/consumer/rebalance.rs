@@ -56,7 +56,7 @@ impl Rebalancer {
                 None => {}
             }
             match consumer.context().next_rebalance() {
-                Some(Rebalance::Assign(list)) => assign(&list, consumer, tracker, watch)?,
+                Some(Rebalance::Assign(list)) => assign(list, consumer, tracker, watch)?,
                 Some(Rebalance::Revoke(list)) => {
                     let partitions = partitions_of(&list);
                     // What comes of them now would be dropped: let it not come.
@@ -96,16 +96,21 @@ impl Rebalancer {
 }
 
 fn assign(
-    list: &TopicPartitionList,
+    mut list: TopicPartitionList,
     consumer: &BaseConsumer<Context>,
     tracker: &mut Tracker,
     watch: &Watch,
 ) -> Result<(), KafkaError> {
-    let partitions = partitions_of(list);
+    let partitions = partitions_of(&list);
     partitions.iter().for_each(|partition| tracker.assign(*partition));
-    consumer.incremental_assign(list)?;
+    if consumer.context().take_topic_gone() {
+        // It is another one of the name now, but the group still has the offsets of the old: as soon as the new one is as
+        // long, reading on from there would pass records over.
+        list.set_all_offsets(Offset::Beginning)?;
+    }
+    consumer.incremental_assign(&list)?;
     // One that was paused when it was given away may still be.
-    quietly(consumer.resume(list));
+    quietly(consumer.resume(&list));
     watch.rebalanced("assigned");
     tracing::info!(?partitions, "partitions assigned");
     Ok(())
