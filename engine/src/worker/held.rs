@@ -15,7 +15,14 @@ use super::Shared;
 /// Jobs from their receipt to the answer to their report; at most the worker's concurrency.
 pub(super) struct Held {
     slots: Semaphore,
-    leases: Mutex<HashMap<JobId, (JobKey, Instant)>>,
+    leases: Mutex<HashMap<JobId, Lease>>,
+}
+
+struct Lease {
+    key: JobKey,
+    since: Instant,
+    /// The engine would not prolong it: the attempt is over, or somebody else's.
+    lost: bool,
 }
 
 impl Held {
@@ -59,11 +66,26 @@ impl Held {
     pub(super) fn add(&self, keys: impl Iterator<Item = JobKey>) {
         let now = Instant::now();
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.extend(keys.map(|key| (key.job, (key, now))));
+        leases.extend(keys.map(|key| {
+            let lease = Lease {
+                key,
+                since: now,
+                lost: false,
+            };
+            (key.job, lease)
+        }));
         gauge!("worker_jobs_held").set(leases.len() as f64);
     }
 
-    /// These are reported: their slots are free.
+    /// Is the lease of this attempt this worker's, as far as it knows?
+    pub(super) fn holds(&self, key: &JobKey) -> bool {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases
+            .get(&key.job)
+            .is_some_and(|lease| lease.key.attempt == key.attempt && !lease.lost)
+    }
+
+    /// These are reported, or not to be run: their slots are free.
     pub(super) fn remove(&self, keys: impl Iterator<Item = JobKey>) {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         let mut freed = 0;
@@ -71,12 +93,13 @@ impl Held {
             // The same job may be held again under a later attempt; each attempt has a slot of its own.
             if leases
                 .get(&key.job)
-                .is_some_and(|(held, _)| held.attempt == key.attempt)
+                .is_some_and(|lease| lease.key.attempt == key.attempt)
             {
                 leases.remove(&key.job);
             }
             freed += 1;
         }
+        gauge!("worker_jobs_held").set(leases.len() as f64);
         drop(leases);
         self.slots.add_permits(freed);
     }
@@ -85,18 +108,26 @@ impl Held {
         let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         leases
             .values()
-            .filter(|(_, since)| since.elapsed() >= age)
-            .map(|(key, _)| *key)
+            .filter(|lease| !lease.lost && lease.since.elapsed() >= age)
+            .map(|lease| lease.key)
             .collect()
     }
 
-    fn renew(&self, keys: &[JobKey], at: Instant) {
+    /// What the engine answered to a wish to prolong, asked at `at`; returns how many are prolonged.
+    fn renew(&self, answers: impl Iterator<Item = (JobKey, bool)>, at: Instant) -> u64 {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in keys {
-            if let Some((_, since)) = leases.get_mut(&key.job) {
-                *since = at;
+        let mut prolonged = 0;
+        for (key, held) in answers {
+            prolonged += u64::from(held);
+            // Meanwhile it may have been reported, and begun again under a later attempt.
+            if let Some(lease) = leases.get_mut(&key.job)
+                && lease.key.attempt == key.attempt
+            {
+                lease.since = at;
+                lease.lost = !held;
             }
         }
+        prolonged
     }
 
     /// Gives back all that is held, at the end of the grace time.
@@ -152,10 +183,9 @@ pub(super) async fn keep(shared: Arc<Shared>) {
                 .await
             {
                 Ok(answer) => {
-                    let held = |outcome: &&i32| **outcome == i32::from(wire::Outcome::Done);
-                    counter!("worker_leases_extended_total")
-                        .increment(answer.outcomes.iter().filter(held).count() as u64);
-                    shared.held.renew(keys, asked);
+                    let held = answer.outcomes().map(|outcome| outcome == wire::Outcome::Done);
+                    let prolonged = shared.held.renew(keys.iter().copied().zip(held), asked);
+                    counter!("worker_leases_extended_total").increment(prolonged);
                 }
                 Err(status) => tracing::warn!(%status, "leases could not be prolonged"),
             }
@@ -169,5 +199,43 @@ pub(super) fn job_ref(key: &JobKey) -> wire::JobRef {
         job_id: key.job.0,
         attempt: u32::from(key.attempt),
         instance_id: key.instance.to_wire().to_vec().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossover_proto::InstanceId;
+
+    use super::*;
+
+    fn key(attempt: u16) -> JobKey {
+        JobKey {
+            instance: InstanceId::new(),
+            job: JobId(1),
+            attempt,
+            step: 0,
+            ordinal: 0,
+        }
+    }
+
+    #[test]
+    fn an_attempt_whose_lease_was_not_prolonged_is_held_no_more() {
+        let (held, first) = (Held::new(4), key(1));
+        held.add([first].into_iter());
+        assert!(held.holds(&first));
+        assert_eq!(held.renew([(first, true)].into_iter(), Instant::now()), 1);
+        assert!(held.holds(&first));
+        assert_eq!(held.renew([(first, false)].into_iter(), Instant::now()), 0);
+        assert!(!held.holds(&first));
+        assert_eq!(held.older_than(Duration::ZERO), []);
+    }
+
+    #[test]
+    fn an_answer_about_an_earlier_attempt_says_nothing_of_the_later() {
+        let (held, second) = (Held::new(4), key(2));
+        held.add([second].into_iter());
+        held.renew([(key(1), false)].into_iter(), Instant::now());
+        assert!(held.holds(&second));
+        assert!(!held.holds(&key(1)));
     }
 }

@@ -119,10 +119,12 @@ async fn consume(
     }
     consumers.iter().for_each(consumer::Consumer::stop);
     let deadline = Instant::now() + args.grace + LEAVING;
+    // One that fails does not cut short what the others have under way.
+    let mut first = Ok(());
     while let Ok(Some(ended)) = timeout_at(deadline, ends.join_next()).await {
-        how(ended)?;
+        first = first.and(how(ended));
     }
-    Ok(())
+    first
 }
 
 fn how(ended: Result<Result<(), EngineError>, JoinError>) -> Result<(), EngineError> {

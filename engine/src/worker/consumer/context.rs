@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -28,6 +28,10 @@ pub(super) struct Context {
     rebalances: Mutex<VecDeque<Rebalance>>,
     /// Events that were consumed by a poll that returned nothing.
     handled: AtomicU64,
+    /// The broker has said that there is no such topic, and nothing has come of it since.
+    topic_gone: AtomicBool,
+    /// A commit has failed since this was last looked at.
+    commit_failed: AtomicBool,
     /// The loop has ended: rebalances are answered on the spot.
     closing: AtomicBool,
     complaint: Mutex<Option<(String, Instant)>>,
@@ -39,6 +43,8 @@ impl Context {
             inbox,
             rebalances: Mutex::default(),
             handled: AtomicU64::new(0),
+            topic_gone: AtomicBool::new(false),
+            commit_failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             complaint: Mutex::default(),
         }
@@ -55,6 +61,23 @@ impl Context {
         self.handled.load(Ordering::Relaxed)
     }
 
+    /// Was the topic gone when this was last looked at, or since?
+    pub(super) fn take_topic_gone(&self) -> bool {
+        self.topic_gone.swap(false, Ordering::Relaxed)
+    }
+
+    /// Offsets could not be committed.
+    pub(super) fn commit_failed(&self, error: &KafkaError) {
+        // What comes again meanwhile is refused or a twin.
+        tracing::warn!(%error, "offsets could not be committed");
+        self.commit_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Has a commit failed since the last look?
+    pub(super) fn take_commit_failed(&self) -> bool {
+        self.commit_failed.swap(false, Ordering::Relaxed)
+    }
+
     /// From here on nobody looks at rebalances.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
@@ -63,6 +86,9 @@ impl Context {
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition) {
+            self.topic_gone.store(true, Ordering::Relaxed);
+        }
         let text = error.to_string();
         let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
         let said = complaint
@@ -104,8 +130,7 @@ impl ConsumerContext for Context {
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
         self.handled.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = result {
-            // What is stored is committed with the next one; what comes again meanwhile is refused or a twin.
-            tracing::warn!(%error, "offsets could not be committed");
+            self.commit_failed(&error);
         }
     }
 }

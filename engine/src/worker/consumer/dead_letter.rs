@@ -1,7 +1,7 @@
 //! Records that no worker can read go to the dead-letter topic, as they were, with where they came from and why.
 //!
 //! A record is settled when the broker has acknowledged its copy. Until then it is tried again, with a backoff: its
-//! partition commits no further, and nothing else waits. One whose copy is too large for the broker, headers and all, is
+//! partition commits no further, and is paused when its window is full; no other partition waits. One whose copy is too large for the broker, headers and all, is
 //! sent without its bytes: they are at its origin.
 
 use std::sync::Arc;

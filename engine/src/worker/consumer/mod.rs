@@ -23,15 +23,22 @@
 //! - **the engine does not answer a begin**: the call is repeated; records wait, windows fill, partitions pause.
 //! - **the engine does not answer a report**: it is repeated for a few leases. One that is given up counts as settled: the
 //!   lease has run out, and the engine has dispatched the job again.
+//! - **a lease is lost before its job has started** (it waited for its turn, and the engine would not prolong it): the job
+//!   does not start here, and its record is settled: the next attempt has a record of its own, or there is none to come.
 //! - **a record comes twice**: while its attempt is in hand, the second waits for the first; later the engine refuses it.
-//! - **a record can't be read**: to the dead-letter topic ([`dead_letter`]).
+//!   If the first is refused as stale, the second is asked for: the job may have been given back in between.
+//! - **a record can't be read**: to the dead-letter topic. While that can't be written, its partition goes on until its
+//!   window is full ([`dead_letter`]).
 //! - **a partition is revoked**: nothing new of it begins; what has begun ends within a bound, offsets are committed, then
 //!   it is given away. What takes longer stays this worker's by its lease: the next owner is refused and goes on.
 //! - **partitions are lost** (the group gave up on this member): the same, without waiting and without a commit.
-//! - **the broker is away**: what is in hand goes on; commits fail and are made up for by the next.
-//! - **the topic is not there, or is made again**: it is found within a second or two, and read from its start.
+//! - **the broker is away**: what is in hand goes on; commits fail and are made up for later.
+//! - **the topic is not there, or is made again**: it is found within a second or two, and read from its start. One that is
+//!   made again before anybody has noticed, and is soon longer than the old, is read on from where the old one was: the
+//!   sweeper dispatches what was passed over.
 //! - **SIGTERM**: nothing new begins; what runs may end within the grace time and is reported; what has begun is given
-//!   back, which dispatches it again, so it counts as settled; commit; leave the group.
+//!   back, which dispatches it again, so it counts as settled; what has only been asked for is given back too, in case that
+//!   it has begun, and stays unsettled; commit; leave the group.
 
 mod begin;
 mod context;

@@ -34,6 +34,8 @@ use crate::worker::held::release;
 const RECEIVE_MAX: usize = 500;
 /// The thread is woken by all that matters; this only bounds what a wake-up that was missed would cost.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
+/// Wait after a commit that failed: during a rebalance the group takes none.
+const COMMIT_AGAIN: Duration = Duration::from_millis(500);
 /// Jobs in one call that gives them back.
 const RELEASE_MAX: usize = 1_000;
 
@@ -49,6 +51,7 @@ pub(super) struct Reader {
     dying: usize,
     rebalancer: Rebalancer,
     watch: Watch,
+    commit_again: Option<Instant>,
     calls: usize,
     /// Slots that were waited for and have come.
     slots: u32,
@@ -78,6 +81,7 @@ impl Reader {
             dying: 0,
             rebalancer: Rebalancer::new(kafka.topic(job_type), settings::revoke_within(args)),
             watch: Watch::new(job_type),
+            commit_again: None,
             calls: 0,
             slots: 0,
             waits_for_slots: false,
@@ -102,7 +106,11 @@ impl Reader {
                 .proceed(&consumer, &mut self.tracker, &self.watch)
                 .map_err(|error| self.failed(&error))?;
             while let Some((id, key, payload)) = self.tracker.start() {
-                self.start(id, key, &payload);
+                if self.shared.held.holds(&key) {
+                    self.start(id, key, &payload);
+                } else {
+                    self.drop_lost(id, key);
+                }
             }
             self.ask();
             self.settle_up(&consumer);
@@ -154,6 +162,8 @@ impl Reader {
                 give_up(&error);
             }
             self.watch.received.increment(keys.len() as u64);
+            // Whatever was said of it before: the topic is there.
+            consumer.context().take_topic_gone();
         }
         Ok(taken)
     }
@@ -175,7 +185,8 @@ impl Reader {
                 }
             },
             Err(error) => {
-                let Some(place) = self.tracker.place(partition, offset) else {
+                let bytes = message.payload().map_or(0, <[u8]>::len);
+                let Some(place) = self.tracker.place(partition, offset, bytes) else {
                     return Ok(());
                 };
                 tracing::warn!(%error, topic = self.topic, partition, offset, "a record can't be read");
@@ -254,7 +265,11 @@ impl Reader {
             } else {
                 refused += 1;
                 counter!("worker_begin_refused_total", "outcome" => begin::label_of(outcome)).increment(1);
-                self.tracker.settle(id);
+                if outcome == wire::Outcome::StaleAttempt {
+                    self.tracker.stale(id);
+                } else {
+                    self.tracker.settle(id);
+                }
             }
         }
         self.shared.held.free(refused);
@@ -270,6 +285,13 @@ impl Reader {
         if let Err(error) = self.executor.start(key, payload, Some(ticket)) {
             give_up(&error);
         }
+    }
+
+    /// A job that waited for its turn longer than its lease held: the engine has given the next attempt away, or it is over.
+    fn drop_lost(&mut self, id: RecordId, key: JobKey) {
+        counter!("worker_leases_lost_total").increment(1);
+        self.shared.held.remove(std::iter::once(key));
+        self.tracker.settle(id);
     }
 
     /// Asks the engine for the leases of what may begin, as far as slots go.
@@ -304,9 +326,16 @@ impl Reader {
 
     /// Stores how far each partition is settled, resumes those that have room again, shows the figures.
     fn settle_up(&mut self, consumer: &BaseConsumer<Context>) {
-        let begun = self.tracker.take_begun();
-        if !begun.is_empty() {
-            rebalance::commit_begin(consumer, &self.topic, &begun);
+        let mut positions = self.tracker.take_begun();
+        if consumer.context().take_commit_failed() {
+            self.commit_again.get_or_insert(Instant::now() + COMMIT_AGAIN);
+        }
+        if self.commit_again.take_if(|at| Instant::now() >= *at).is_some() {
+            // The client makes up for what is stored by itself, but not for the begin of a partition.
+            positions = self.tracker.positions();
+        }
+        if !positions.is_empty() {
+            rebalance::commit_at(consumer, &self.topic, &positions);
         }
         store(consumer, &mut self.tracker, &self.topic);
         let assigned: Vec<i32> = self.tracker.assigned().collect();
@@ -328,8 +357,13 @@ impl Reader {
         for records in self.tracker.in_hand().chunks(RELEASE_MAX) {
             let keys: Vec<JobKey> = records.iter().map(|(_, key)| *key).collect();
             if runtime.block_on(release(&self.shared, &keys)) {
-                // The engine has dispatched them again.
-                records.iter().for_each(|(id, _)| self.tracker.settle(*id));
+                // What had begun is over, or dispatched again. The rest may never have begun, and so be queued as it was:
+                // its record is all that there is of it.
+                for (id, _) in records {
+                    if self.tracker.has_begun(*id) {
+                        self.tracker.settle(*id);
+                    }
+                }
             }
         }
         store(consumer, &mut self.tracker, &self.topic);

@@ -56,7 +56,7 @@ impl Rebalancer {
                 None => {}
             }
             match consumer.context().next_rebalance() {
-                Some(Rebalance::Assign(list)) => assign(&list, consumer, tracker, watch)?,
+                Some(Rebalance::Assign(list)) => assign(list, consumer, tracker, watch)?,
                 Some(Rebalance::Revoke(list)) => {
                     let partitions = partitions_of(&list);
                     // What comes of them now would be dropped: let it not come.
@@ -96,16 +96,21 @@ impl Rebalancer {
 }
 
 fn assign(
-    list: &TopicPartitionList,
+    mut list: TopicPartitionList,
     consumer: &BaseConsumer<Context>,
     tracker: &mut Tracker,
     watch: &Watch,
 ) -> Result<(), KafkaError> {
-    let partitions = partitions_of(list);
+    let partitions = partitions_of(&list);
     partitions.iter().for_each(|partition| tracker.assign(*partition));
-    consumer.incremental_assign(list)?;
+    if consumer.context().take_topic_gone() {
+        // It is another one of the name now, but the group still has the offsets of the old: as soon as the new one is as
+        // long, reading on from there would pass records over.
+        list.set_all_offsets(Offset::Beginning)?;
+    }
+    consumer.incremental_assign(&list)?;
     // One that was paused when it was given away may still be.
-    quietly(consumer.resume(list));
+    quietly(consumer.resume(&list));
     watch.rebalanced("assigned");
     tracing::info!(?partitions, "partitions assigned");
     Ok(())
@@ -124,16 +129,16 @@ pub(super) fn commit(consumer: &BaseConsumer<Context>) {
     }
 }
 
-/// Commits where partitions begin: nothing before that is unsettled, or it would have come. By itself the client commits
-/// only what is past the last commit that it knows of, and after a topic was made again that is one of the old topic: it
-/// would never commit again before the new one is as long.
-pub(super) fn commit_begin(consumer: &BaseConsumer<Context>, topic: &str, partitions: &[(i32, i64)]) {
+/// Commits how far partitions are settled. By itself the client commits only what is past the last commit that it knows of,
+/// and after a topic was made again that is one of the old topic: it would never commit again before the new one is as
+/// long.
+pub(super) fn commit_at(consumer: &BaseConsumer<Context>, topic: &str, partitions: &[(i32, i64)]) {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     let listed = partitions
         .iter()
         .try_for_each(|(partition, offset)| list.add_partition_offset(topic, *partition, Offset::Offset(*offset)));
     if let Err(error) = listed.and_then(|()| consumer.commit(&list, CommitMode::Async)) {
-        tracing::warn!(%error, "offsets could not be committed");
+        consumer.context().commit_failed(&error);
     }
 }
 

@@ -33,6 +33,11 @@ pub(super) fn consumer(kafka: &Kafka, args: &WorkerArgs, job_type: &str) -> Clie
         // A topic that is made later, or again, is found within a second or two; the relay makes it, not this process.
         .set("topic.metadata.refresh.interval.ms", "1000")
         .set("allow.auto.create.topics", "false");
+    // The last commit before a partition is given away waits for its answer, on the consumer's thread; a minute would be
+    // longer than the group waits.
+    if config.get("socket.timeout.ms").is_none() {
+        config.set("socket.timeout.ms", "5000");
+    }
     match args.group_protocol {
         GroupProtocol::Classic => {
             let session = args.session_timeout.max(Duration::from_millis(1));

@@ -94,6 +94,58 @@ fn a_second_record_of_an_attempt_waits_for_the_first_and_is_settled_with_it() {
 }
 
 #[test]
+fn a_twin_of_a_stale_record_is_asked_for_once_in_its_place() {
+    let (mut tracker, asked) = with_jobs(2, 8);
+    tracker.receive(0, 2, key(1, 1), Bytes::new());
+    tracker.receive(0, 3, key(1, 1), Bytes::new());
+    tracker.stale(asked[0]);
+    tracker.settle(asked[1]);
+    assert_eq!(progress(&mut tracker), [(0, 2)], "all but the last twin");
+    assert_eq!(ids(&tracker.ask(9)), [asked[0]]);
+    tracker.stale(asked[0]);
+    assert_eq!(progress(&mut tracker), [(0, 3)]);
+    assert_eq!(tracker.in_hand(), []);
+}
+
+#[test]
+fn a_twin_of_a_stale_record_is_left_to_the_next_reader_when_its_partition_goes() {
+    let (mut tracker, asked) = with_jobs(1, 8);
+    tracker.receive(0, 1, key(1, 1), Bytes::new());
+    tracker.revoke(&[0]);
+    tracker.stale(asked[0]);
+    assert_eq!(progress(&mut tracker), [(0, 0)]);
+    assert!(tracker.is_drained(&[0]));
+    assert_eq!(tracker.in_hand(), []);
+}
+
+#[test]
+fn what_was_only_asked_for_has_not_begun() {
+    let (mut tracker, asked) = with_jobs(2, 8);
+    tracker.begun(asked[0]);
+    assert_eq!(
+        asked.iter().map(|id| tracker.has_begun(*id)).collect::<Vec<_>>(),
+        [true, false]
+    );
+}
+
+#[test]
+fn a_partition_of_large_records_pauses_until_they_run() {
+    let mut tracker = Tracker::new(100, 8);
+    tracker.assign(0);
+    let large = Bytes::from(vec![0; 3 * 1024 * 1024]);
+    for job in 1..=3 {
+        assert_eq!(tracker.flow(0), None);
+        tracker.receive(0, job, key(job.unsigned_abs().into(), job), large.clone());
+    }
+    assert_eq!(tracker.flow(0), Some(Flow::Pause));
+    for id in ids(&tracker.ask(2)) {
+        tracker.begun(id);
+    }
+    assert_eq!(started(&mut tracker).len(), 2);
+    assert_eq!(tracker.flow(0), Some(Flow::Resume));
+}
+
+#[test]
 fn what_ends_after_its_partition_was_given_away_moves_no_offset() {
     let (mut tracker, asked) = with_jobs(2, 1);
     tracker.begun(asked[0]);
@@ -150,11 +202,13 @@ fn a_topic_that_was_made_again_starts_over() {
     assert_eq!(tracker.take_begun(), [(0, 0)]);
     assert_eq!(tracker.receive(0, 0, key(2, 9), Bytes::new()), Received::Kept);
     assert_eq!(tracker.take_begun(), [(0, 0)]);
+    assert_eq!(tracker.positions(), [(0, 0)]);
     asked.iter().for_each(|id| tracker.settle(*id));
     assert_eq!(progress(&mut tracker), []);
     let again = ids(&tracker.ask(1));
     tracker.settle(again[0]);
     assert_eq!(progress(&mut tracker), [(0, 0)]);
+    assert_eq!(tracker.positions(), [(0, 1)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! receive ─▶ waiting ─▶ asked ─▶ begun ─▶ running ─▶ ended ─▶ settled ─▶ the window's prefix moves
 //!    │          │         └─ refused ──────────────────────────▲
 //!    │          └─ dropped: the partition is revoked, or the worker stops
-//!    └─ twin of a record with the same attempt: settled with it
+//!    └─ twin of a record with the same attempt: settled with it, or asked for when that is refused as stale
 //! ```
 //! - A record may be asked for when few of its key are before it, and runs when none is ([`Keys`]).
 //! - A place in a partition counts only in the assignment that it was received in (its generation): what ends after the
@@ -180,12 +180,13 @@ impl Tracker {
 
     /// A record that names a job.
     pub(super) fn receive(&mut self, partition: i32, offset: i64, key: JobKey, payload: Bytes) -> Received {
-        let Some(place) = self.place(partition, offset) else {
+        let Some(place) = self.place(partition, offset, payload.len()) else {
             return Received::Ignored;
         };
         let attempt = (key.job, key.attempt);
         if let Some(first) = self.attempts.get(&attempt).and_then(|id| self.records.get_mut(id)) {
             first.twins.push(place);
+            self.lighten(place);
             return Received::Twin;
         }
         let id = RecordId(self.next);
@@ -205,8 +206,9 @@ impl Tracker {
         Received::Kept
     }
 
-    /// A place for a record of a partition, to be settled; `None` if the partition is not ours.
-    pub(super) fn place(&mut self, partition: i32, offset: i64) -> Option<Place> {
+    /// A place for a record of a partition, to be settled, of which so many bytes are kept; `None` if the partition is not
+    /// ours.
+    pub(super) fn place(&mut self, partition: i32, offset: i64, bytes: usize) -> Option<Place> {
         let assigned = self.partitions.get_mut(&partition)?;
         if assigned.revoked || self.stopping {
             return None;
@@ -220,7 +222,7 @@ impl Tracker {
         if assigned.window.is_new() {
             self.begun.push((partition, offset));
         }
-        assigned.window.receive(offset);
+        assigned.window.receive(offset, bytes);
         Some(Place {
             partition,
             offset,
@@ -262,7 +264,18 @@ impl Tracker {
     pub(super) fn start(&mut self) -> Option<(RecordId, JobKey, Bytes)> {
         let id = self.startable.pop_front()?;
         let record = self.records.get_mut(&id)?;
-        Some((id, record.key, std::mem::take(&mut record.payload)))
+        let (key, payload, place) = (record.key, std::mem::take(&mut record.payload), record.place);
+        self.lighten(place);
+        Some((id, key, payload))
+    }
+
+    /// The bytes of a record are kept no longer.
+    fn lighten(&mut self, place: Place) {
+        if let Some(assigned) = self.partitions.get_mut(&place.partition)
+            && assigned.generation == place.generation
+        {
+            assigned.window.lighten(place.offset);
+        }
     }
 
     /// Its handler has ended: the next of its key may run.
@@ -274,7 +287,7 @@ impl Tracker {
         }
     }
 
-    /// Nothing is left to do for it: its report is answered, or the engine refused to begin it.
+    /// Nothing is left to do for it: its report is answered, the engine refused to begin it, or its lease is lost.
     pub(super) fn settle(&mut self, id: RecordId) {
         if let Some(record) = self.forget(id) {
             self.settle_place(record.place);
@@ -290,6 +303,26 @@ impl Tracker {
             && assigned.generation == place.generation
         {
             assigned.window.settle(place.offset);
+        }
+    }
+
+    /// The engine says that the attempt is another's, or over. A twin that came after it was asked may know better: the job
+    /// may have been given back meanwhile. So it is asked for once more, in the place of the last of them.
+    pub(super) fn stale(&mut self, id: RecordId) {
+        let Some(record) = self.records.get_mut(&id) else {
+            return;
+        };
+        let Some(last) = record.twins.pop() else {
+            self.settle(id);
+            return;
+        };
+        let mut over = std::mem::take(&mut record.twins);
+        over.push(std::mem::replace(&mut record.place, last));
+        record.stage = Stage::Waiting;
+        self.ready.push_back(id);
+        over.into_iter().for_each(|place| self.settle_place(place));
+        if !serves(&self.partitions, self.stopping, last) {
+            self.drop_waiting();
         }
     }
 
@@ -334,6 +367,13 @@ impl Tracker {
         std::mem::take(&mut self.begun)
     }
 
+    /// The partitions of which a record came, each with the offset of the first that is not settled.
+    pub(super) fn positions(&self) -> Vec<(i32, i64)> {
+        let ours = self.partitions.iter().filter(|(_, of)| !of.revoked);
+        ours.filter_map(|(partition, of)| Some((*partition, of.window.position()?)))
+            .collect()
+    }
+
     /// Whether a partition is to be paused or resumed now.
     pub(super) fn flow(&mut self, partition: i32) -> Option<Flow> {
         let assigned = self.partitions.get_mut(&partition)?;
@@ -354,6 +394,12 @@ impl Tracker {
     /// is to be given back.
     pub(super) fn is_quiet(&self) -> bool {
         self.records.values().all(|record| record.stage == Stage::Begun)
+    }
+
+    /// Has the engine given this worker its lease, as far as is known here?
+    pub(super) fn has_begun(&self, id: RecordId) -> bool {
+        let begun = |record: &Tracked| !matches!(record.stage, Stage::Waiting | Stage::Asked);
+        self.records.get(&id).is_some_and(begun)
     }
 
     /// All that is in hand.

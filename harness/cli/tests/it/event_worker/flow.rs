@@ -129,13 +129,21 @@ pub async fn a_topic_that_is_made_again_is_read_from_its_start() {
     bed.start("one", 5, &Work::default()).await;
     bed.all_completed(5).await;
     bed.all_committed().await;
-    // Before the worker has looked for its topics again, and after it has found that there is none.
-    for (gone_ms, done) in [(300, 8), (4_000, 11)] {
+    // Before the worker has looked for its topics again, and after it has found that there is none: then the new topic may
+    // be as long as the old, and one that read on in it would wait where the old one ended.
+    for (is_noticed, done) in [(false, 8), (true, 11)] {
         bed.delete_topic(&bed.topic(WORK)).await;
-        tokio::time::sleep(Duration::from_millis(gone_ms)).await;
+        if is_noticed {
+            bed.owns(&worker, 0).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        // With all three in it as soon as it is there.
+        bed.stop_relay();
+        bed.start("one", 3, &Work::default()).await;
         let made = Instant::now();
         bed.make_topic(&bed.topic(WORK), 1).await;
-        bed.start("one", 3, &Work::default()).await;
+        bed.relay();
         bed.all_completed(done).await;
         println!("read again after {:?}", made.elapsed());
         bed.all_committed().await;
