@@ -132,6 +132,19 @@ impl GroupView {
         Ok(positions)
     }
 
+    /// As [`GroupView::positions`], asked again until `deadline`: a group's coordinator may be moving, or not up yet.
+    ///
+    /// # Errors
+    /// The last one.
+    pub fn positions_by(&mut self, deadline: Instant) -> anyhow::Result<Vec<Position>> {
+        loop {
+            match self.positions() {
+                Err(_) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                looked => return looked,
+            }
+        }
+    }
+
     /// One request; the topic may not be there yet.
     fn look_up(&mut self) -> anyhow::Result<()> {
         let metadata = self.client.fetch_metadata(Some(&self.topic), REQUEST)?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crossover_engine::kafka::Kafka;
 use crossover_proto::engine as wire;
@@ -13,6 +14,9 @@ use rdkafka::Message;
 use super::from::described;
 use super::topics::{Span, Topics};
 use crate::run::{GroupView, Position};
+
+/// A broker that has just come up looks for its groups for a second or two.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A moment (µs since 1970-01-01 UTC) in words.
 pub(super) fn at(unix_us: i64) -> String {
@@ -54,7 +58,8 @@ impl Broker {
                 records,
             });
         }
-        let positions = GroupView::new(&asked.kafka, &asked.job.job_type)?.positions()?;
+        let mut group = GroupView::new(&asked.kafka, &asked.job.job_type)?;
+        let positions = group.positions_by(Instant::now() + ANSWER_WITHIN)?;
         for (partition, offset) in asked.dispatches.iter().filter_map(place_of) {
             let is_there = |at: &Position| at.partition == partition && (at.low..at.high).contains(&offset);
             if !positions.iter().any(is_there) {
