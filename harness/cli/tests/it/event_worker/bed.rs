@@ -129,14 +129,18 @@ impl Bed {
         .await;
     }
 
+    pub async fn signal(&self, part: &Part, signal: Signal) {
+        self.servers.supervisor.signal(&part.name, signal).await.unwrap();
+    }
+
     pub async fn kill(&self, part: &Part) {
-        self.servers.supervisor.signal(&part.name, Signal::Kill).await.unwrap();
+        self.signal(part, Signal::Kill).await;
         self.servers.supervisor.wait_exit(&part.name, SOON).await.unwrap();
     }
 
     /// SIGTERM; it must end well.
     pub async fn terminate(&self, part: &Part) {
-        self.servers.supervisor.signal(&part.name, Signal::Term).await.unwrap();
+        self.signal(part, Signal::Term).await;
         let exit = self.servers.supervisor.wait_exit(&part.name, SOON).await.unwrap();
         assert_eq!((exit.code, exit.signal), (Some(0), None), "{}", self.log_of(part));
     }

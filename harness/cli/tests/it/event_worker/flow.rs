@@ -7,10 +7,12 @@ use crossover_proto::JobId;
 use crossover_proto::definition::{JobSpec, RetryPolicy};
 use crossover_proto::history::Event;
 use crossover_proto::load::Work;
+use crossover_testbed::Signal;
 
 use super::bed::{Bed, SOON, WORK, taking};
 use crate::conformance::system::{flow, job};
 use crate::replayed::assert_tables_equal_audit;
+use crate::servers::wait_until;
 
 pub async fn jobs_run_to_completion_and_every_offset_is_committed() {
     let bed = Bed::new(6).await;
@@ -106,6 +108,7 @@ pub async fn a_full_window_pauses_its_partition_and_bounds_what_is_held() {
     }
     assert!(paused > 0, "it was paused");
     bed.all_committed().await;
+    assert_eq!(bed.metric(&worker, "worker_jobs_held").await, 0.0);
     assert_eq!(received_of(&bed, &worker, 0).len(), 600, "each record came once");
 }
 
@@ -129,25 +132,35 @@ pub async fn a_topic_that_is_made_again_is_read_from_its_start() {
     bed.start("one", 5, &Work::default()).await;
     bed.all_completed(5).await;
     bed.all_committed().await;
-    // Before the worker has looked for its topics again, and after it has found that there is none: then the new topic may
-    // be as long as the old, and one that read on in it would wait where the old one ended.
-    for (is_noticed, done) in [(false, 8), (true, 11)] {
-        bed.delete_topic(&bed.topic(WORK)).await;
-        if is_noticed {
-            bed.owns(&worker, 0).await;
-        } else {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-        // With all three in it as soon as it is there.
-        bed.stop_relay();
-        bed.start("one", 3, &Work::default()).await;
-        let made = Instant::now();
-        bed.make_topic(&bed.topic(WORK), 1).await;
-        bed.relay();
-        bed.all_completed(done).await;
-        println!("read again after {:?}", made.elapsed());
-        bed.all_committed().await;
-        assert_eq!(bed.offsets().await, [(3, 3)]);
-    }
+    // Before the worker has looked for its topics again.
+    bed.delete_topic(&bed.topic(WORK)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    make_again(&bed).await;
+    read_again(&bed, 8).await;
+    // After it has found that there is none; and before it sees the new one, that is as long as the old. The group still
+    // has the old one's offset.
+    bed.delete_topic(&bed.topic(WORK)).await;
+    bed.owns(&worker, 0).await;
+    bed.signal(&worker, Signal::Stop).await;
+    make_again(&bed).await;
+    wait_until("three records are in it", SOON, || async {
+        bed.offsets().await[0].1 == 3
+    })
+    .await;
+    bed.signal(&worker, Signal::Cont).await;
+    read_again(&bed, 11).await;
     bed.terminate(&worker).await;
+}
+
+async fn make_again(bed: &Bed) {
+    bed.make_topic(&bed.topic(WORK), 1).await;
+    bed.start("one", 3, &Work::default()).await;
+}
+
+async fn read_again(bed: &Bed, done: i64) {
+    let begun = Instant::now();
+    bed.all_completed(done).await;
+    println!("read again after {:?}", begun.elapsed());
+    bed.all_committed().await;
+    assert_eq!(bed.offsets().await, [(3, 3)]);
 }
