@@ -6,7 +6,6 @@ use std::path::Path;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rerun-if-changed=build.rs");
     for (name, programs) in [
         ("can_run_kafka", &["java", "mvn", "go"][..]),
         ("can_run_toxiproxy", &["go"]),

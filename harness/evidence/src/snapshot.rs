@@ -59,6 +59,15 @@ pub struct PartitionEnd {
     pub committed: Option<i64>,
 }
 
+impl PartitionEnd {
+    /// Records that the group has not read: all that the partition holds, if it committed nothing.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        let reached = self.committed.unwrap_or(self.low).max(self.low);
+        u64::try_from(self.high - reached).unwrap_or(0)
+    }
+}
+
 /// A record of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicRecord {

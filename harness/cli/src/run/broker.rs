@@ -7,27 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use crossover_engine::kafka::Kafka;
+use crossover_evidence::snapshot::PartitionEnd;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::reader::{self, Span};
 
 /// One request to a broker that is up takes a millisecond.
 const REQUEST: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// A partition, and where its group stands in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// Topic.
-    pub topic: String,
-    /// Partition.
-    pub partition: i32,
-    /// The first offset that it holds.
-    pub low: i64,
-    /// The offset after its last record.
-    pub high: i64,
-    /// The group's committed offset.
-    pub committed: Option<i64>,
-}
 
 /// A client that looks at one group and its topic.
 pub struct GroupView {
@@ -63,9 +52,22 @@ impl GroupView {
         })
     }
 
-    /// The client itself, for reading the topic.
-    pub fn client(&self) -> &BaseConsumer {
-        &self.client
+    /// Visits every record that its partitions hold, as they were looked up.
+    ///
+    /// # Errors
+    /// As [`reader::read`].
+    pub fn read(
+        &self,
+        ends: &[PartitionEnd],
+        visit: impl FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let span = |end: &PartitionEnd| Span {
+            partition: end.partition,
+            low: end.low,
+            high: end.high,
+        };
+        let spans: Vec<Span> = ends.iter().map(span).collect();
+        reader::read(&self.client, &self.topic, &spans, visit)
     }
 
     /// Waits until the topic is there, with this many partitions.
@@ -101,7 +103,7 @@ impl GroupView {
     ///
     /// # Errors
     /// If the broker does not answer, or has no such topic.
-    pub fn positions(&mut self) -> anyhow::Result<Vec<Position>> {
+    pub fn positions(&mut self) -> anyhow::Result<Vec<PartitionEnd>> {
         if self.partitions.is_empty() {
             self.look_up()?;
         }
@@ -120,7 +122,8 @@ impl GroupView {
             };
             // A partition without a leader has no offsets now; the next look may have them.
             if let (Some(low), Some(high)) = (offset(&low), offset(&high)) {
-                positions.push(Position {
+                positions.push(PartitionEnd {
+                    group: self.group.clone(),
                     topic: self.topic.clone(),
                     partition: *partition,
                     low,
@@ -136,7 +139,7 @@ impl GroupView {
     ///
     /// # Errors
     /// The last one.
-    pub fn positions_by(&mut self, deadline: Instant) -> anyhow::Result<Vec<Position>> {
+    pub fn positions_by(&mut self, deadline: Instant) -> anyhow::Result<Vec<PartitionEnd>> {
         loop {
             match self.positions() {
                 Err(_) if Instant::now() < deadline => std::thread::sleep(PAUSE),

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use crossover_testbed::ConnectionUrl;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Row};
+use sqlx::Row;
+use sqlx::postgres::PgConnectOptions;
+
+use super::reconnect::Reconnecting;
 
 /// Each part is one look at a partial index: no count, no scan.
 const OPEN: &str = "/* harness_drain */
@@ -27,16 +29,9 @@ pub async fn wait(database: &ConnectionUrl, deadline: Instant) -> anyhow::Result
     let options = options
         .application_name("crossover-drain")
         .options([("enable_seqscan", "off")]);
-    let mut connection: Option<PgConnection> = None;
+    let mut server = Reconnecting::new(options);
     while Instant::now() < deadline {
-        let open = match connection.as_mut() {
-            Some(open) => Some(open),
-            None => match options.connect().await {
-                Ok(open) => Some(connection.insert(open)),
-                Err(_) => None,
-            },
-        };
-        if let Some(open) = open {
+        if let Some(open) = server.get().await {
             match sqlx::query(OPEN)
                 .fetch_one(open)
                 .await
@@ -44,7 +39,7 @@ pub async fn wait(database: &ConnectionUrl, deadline: Instant) -> anyhow::Result
             {
                 Ok(false) => return Ok(true),
                 Ok(true) => {}
-                Err(_) => connection = None,
+                Err(_) => server.lost(),
             }
         }
         tokio::time::sleep(PAUSE).await;

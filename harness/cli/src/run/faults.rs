@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use crossover_evidence::result::FaultInfo;
@@ -55,8 +55,6 @@ impl Hit {
 const LEADER: &str = "/* harness_leader */ SELECT leader FROM relay_lead";
 /// A PostgreSQL that is stopped takes the connection and never answers.
 const LEADER_WITHIN: Duration = Duration::from_secs(2);
-/// A process in the middle of a write to disk stops after it.
-const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 
 impl Timeline {
     /// Nothing is broken yet.
@@ -186,8 +184,7 @@ impl Timeline {
         let name = hit.name();
         match (hit, kind) {
             (_, FaultKind::Stop) => {
-                self.supervisor.signal_tree(name, Signal::Stop).await?;
-                return Ok(self.is_seen_stopped(name).await);
+                return Ok(self.supervisor.freeze(name).await?);
             }
             (Hit::Postgres(_), FaultKind::Kill) => {
                 self.postgres()?.halt(Signal::Kill).await?;
@@ -204,20 +201,6 @@ impl Timeline {
             }
         }
         Ok(!self.supervisor.is_alive(name))
-    }
-
-    /// The signal is sent, and the kernel stops the process when it next runs.
-    async fn is_seen_stopped(&self, name: &str) -> bool {
-        let deadline = Instant::now() + STOPPED_WITHIN;
-        loop {
-            if self.supervisor.pid_of(name).is_some_and(is_stopped) {
-                return true;
-            }
-            if Instant::now() > deadline {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
     }
 
     async fn mend(&self, hit: &Hit, kind: FaultKind) -> anyhow::Result<()> {
@@ -286,11 +269,4 @@ fn verb(kind: FaultKind) -> &'static str {
         FaultKind::Stop => "stop",
         FaultKind::Terminate => "terminate",
     }
-}
-
-/// Does the kernel show the process as stopped?
-fn is_stopped(pid: u32) -> bool {
-    let Ok(pid) = i32::try_from(pid) else { return false };
-    let stat = procfs::process::Process::new(pid).and_then(|process| process.stat());
-    stat.is_ok_and(|stat| stat.state == 'T')
 }

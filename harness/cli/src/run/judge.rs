@@ -1,10 +1,8 @@
 //! Run directory → `result.json`, `series.json`, `report.html`, `report.md`. Used at the end of a run and by `report`:
 //! what the report says depends on the files alone.
 
-use std::fs;
 use std::time::Duration;
 
-use anyhow::Context;
 use crossover_evidence::availability;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
@@ -16,14 +14,14 @@ use crossover_evidence::result::{
 };
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
-use crossover_evidence::snapshot::{JobState, Snapshot, Topics};
+use crossover_evidence::snapshot::{JobState, Snapshot};
 use crossover_proto::clock::MonotonicNs;
-use crossover_proto::history::{HistoryFile, read_file};
 use crossover_report::RunPage;
 
 use super::directory::RunDirectory;
+use super::hypotheses;
+use super::left::Left;
 use super::meta::RunMeta;
-use super::{hypotheses, snapshot, topics};
 use crate::args;
 use crate::scenario::{self, Document, Scenario};
 
@@ -37,18 +35,7 @@ const LATE_SHARE_MAX: f64 = 0.01;
 pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
     let meta = RunMeta::read(directory)?;
     let scenario = scenario::reload(&directory.file("scenario.toml"), &meta.scenario)?;
-    let mut history = read_history(directory)?;
-    if let Some(moment) = meta.snapshot_ns {
-        history
-            .iter_mut()
-            .for_each(|file| file.records.retain(|record| record.at.0 <= moment));
-    }
-    let left = Left {
-        history,
-        samples: read_samples(directory)?,
-        database: snapshot::read(directory)?,
-        topics: topics::read(directory)?,
-    };
+    let left = Left::read(directory, &meta)?;
     let (result, series) = build(&meta, &scenario, &left);
     let page = RunPage {
         result: &result,
@@ -61,14 +48,6 @@ pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
     directory.write("report.html", crossover_report::run_html(&page).as_bytes())?;
     directory.write("report.md", crossover_report::run_markdown(&result).as_bytes())?;
     Ok(result)
-}
-
-/// What a run left in its directory, beside `run.json` and its scenario.
-struct Left {
-    history: Vec<HistoryFile>,
-    samples: Vec<Sample>,
-    database: Option<Snapshot>,
-    topics: Option<Topics>,
 }
 
 fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series) {
@@ -400,39 +379,6 @@ fn no_testbed() -> TestbedInfo {
         memory_mb: 0,
         startup_ms: Vec::new(),
     }
-}
-
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &str) -> anyhow::Result<T> {
-    let path = directory.file(name);
-    let text = fs::read_to_string(&path).map_err(|error| {
-        crate::failure::bad_input(format!(
-            "{} is not a run's directory: can't read {name}: {error}",
-            directory.path().display()
-        ))
-    })?;
-    serde_json::from_str(&text)
-        .map_err(|error| crate::failure::bad_input(format!("{} is damaged: {error}", path.display())))
-}
-
-fn read_history(directory: &RunDirectory) -> anyhow::Result<Vec<HistoryFile>> {
-    let folder = directory.file("history");
-    let mut paths: Vec<_> = fs::read_dir(&folder)
-        .with_context(|| format!("can't list {}", folder.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    paths.sort();
-    paths.iter().map(|path| Ok(read_file(path)?)).collect()
-}
-
-/// A torn last line, left by a kill, is passed over.
-fn read_samples(directory: &RunDirectory) -> anyhow::Result<Vec<Sample>> {
-    let Ok(text) = fs::read_to_string(directory.file("samples.jsonl")) else {
-        return Ok(Vec::new());
-    };
-    Ok(text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect())
 }
 
 #[cfg(test)]

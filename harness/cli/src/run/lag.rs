@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use crossover_engine::kafka::Kafka;
 use crossover_evidence::samples::{PartitionLag, Sample};
+use crossover_evidence::snapshot::PartitionEnd;
 use crossover_proto::clock::MonotonicNs;
+use sqlx::Row;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Row};
 use tokio::time::MissedTickBehavior;
 
-use super::broker::{GroupView, Position};
+use super::broker::GroupView;
+use super::reconnect::Reconnecting;
 use super::samplers::Sink;
 
 /// Time between two looks at the outbox.
@@ -31,26 +33,18 @@ const OUTBOX: &str = "/* sample_outbox */
 pub(super) async fn look_at_outbox(options: PgConnectOptions, sink: Sink) {
     // The plan is made once, while the table is empty. A sequence can only be scanned, so the plan has the price of what is
     // switched off; PostgreSQL would compile so dear a plan, anew at each look: a quarter of a processor.
-    let options = options
-        .application_name("crossover-sampler")
-        .options([("enable_seqscan", "off"), ("jit", "off")]);
+    let options = options.options([("enable_seqscan", "off"), ("jit", "off")]);
     let mut tick = tokio::time::interval(OUTBOX_PERIOD);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut connection: Option<PgConnection> = None;
+    let mut server = Reconnecting::new(options);
     loop {
         tick.tick().await;
-        let open = match connection.as_mut() {
-            Some(open) => open,
-            None => match options.connect().await {
-                Ok(open) => connection.insert(open),
-                Err(_) => continue,
-            },
-        };
+        let Some(open) = server.get().await else { continue };
         match outbox(open).await {
             Ok(sample) => sink.write(&sample),
             Err(error) => {
                 tracing::debug!(%error, "a look at the outbox failed");
-                connection = None;
+                server.lost();
             }
         }
     }
@@ -108,8 +102,8 @@ fn lags(views: &mut [GroupView]) -> Vec<PartitionLag> {
     for view in views {
         match view.positions() {
             Ok(positions) => all.extend(positions.into_iter().map(|position| PartitionLag {
-                group: view.group.clone(),
                 lag: lag(&position),
+                group: position.group,
                 topic: position.topic,
                 partition: position.partition,
             })),
@@ -121,7 +115,7 @@ fn lags(views: &mut [GroupView]) -> Vec<PartitionLag> {
 
 /// A group has before it what the partition holds from its committed offset on: all of it, if it has committed nothing,
 /// or an offset of a topic that was removed and made again.
-fn lag(position: &Position) -> u64 {
+fn lag(position: &PartitionEnd) -> u64 {
     let known = position
         .committed
         .filter(|committed| (position.low..=position.high).contains(committed));
@@ -136,7 +130,8 @@ mod tests {
     #[test]
     fn the_lag_is_what_the_partition_holds_before_the_group() {
         let at = |committed| {
-            lag(&Position {
+            lag(&PartitionEnd {
+                group: "workers.work".to_owned(),
                 topic: "jobs.work".to_owned(),
                 partition: 0,
                 low: 10,

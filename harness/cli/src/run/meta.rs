@@ -86,7 +86,7 @@ impl RunMeta {
     /// # Errors
     /// If there is none, or it is damaged.
     pub fn read(directory: &RunDirectory) -> anyhow::Result<Self> {
-        super::judge::read_json(directory, "run.json")
+        super::left::read_json(directory, "run.json")
     }
 
     /// What is known before anything starts.

@@ -9,11 +9,12 @@
 //! | [`load`] | the open-loop generator |
 //! | [`faults`] | the timeline of faults |
 //! | [`samplers`], [`lag`], [`progress`] | what is looked at meanwhile |
+//! | [`reconnect`] | a connection to the database that is made again |
 //! | [`broker`], [`reader`] | topics, groups, offsets and records, as the harness sees them |
 //! | [`metrics`], [`assigned`] | what processes of the engine say of themselves; whether the workers have formed their groups |
 //! | [`drain`], [`snapshot`], [`topics`] | the end: nothing left to do, and database and topics as they are then |
 //! | [`reference`] | the same statements without the engine |
-//! | [`judge`], [`hypotheses`] | files → result and report |
+//! | [`left`], [`judge`], [`hypotheses`] | files → result and report |
 
 mod assigned;
 mod broker;
@@ -24,6 +25,7 @@ mod faults;
 mod hypotheses;
 mod judge;
 mod lag;
+mod left;
 mod load;
 mod meta;
 mod metrics;
@@ -31,6 +33,7 @@ mod parts;
 mod preflight;
 mod progress;
 mod reader;
+mod reconnect;
 mod reference;
 mod samplers;
 mod servers;
@@ -46,12 +49,13 @@ use crossover_external::ExternalArgs;
 use crossover_testbed::Supervisor;
 use tokio::sync::watch;
 
-pub use broker::{GroupView, Position};
+pub use broker::GroupView;
 pub use clients::Clients;
 pub use directory::RunDirectory;
 pub use judge::judge;
 pub use load::Load;
 pub use meta::{RunMeta, build_doubt, git_commit};
+pub use metrics::{Metrics, value as metric_value};
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
 pub use reader::{Span, read as read_spans};

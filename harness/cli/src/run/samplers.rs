@@ -16,13 +16,14 @@ use crossover_evidence::samples::{Active, PartUsage, Sample};
 use crossover_proto::clock::MonotonicNs;
 use crossover_testbed::Supervisor;
 use crossover_testbed::usage::{self, HostCpu};
+use sqlx::Row;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Row};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::directory::RunDirectory;
 use super::lag;
+use super::reconnect::Reconnecting;
 use super::servers::Servers;
 
 /// A row waiter waits for the holder's transaction while it holds the tuple lock that names the table; those behind it
@@ -85,12 +86,11 @@ impl Samplers {
         let options: PgConnectOptions = servers.database.reveal().parse().context("the database URL")?;
         let options = options.application_name("crossover-sampler");
         let period = Duration::from_secs(1) / activity_hz;
-        let activity = tokio::spawn(look_at_postgres(options, sink.clone(), period));
+        let activity = tokio::spawn(look_at_postgres(options.clone(), sink.clone(), period));
         let usage = tokio::spawn(look_at_processes(supervisor.clone(), servers.clone(), sink.clone()));
         let mut tasks = vec![activity, usage];
         if let Some(broker) = servers.broker()? {
-            let of_sampler: PgConnectOptions = servers.database.reveal().parse().context("the database URL")?;
-            tasks.push(tokio::spawn(lag::look_at_outbox(of_sampler, sink.clone())));
+            tasks.push(tokio::spawn(lag::look_at_outbox(options, sink.clone())));
             tasks.push(tokio::spawn(lag::look_at_groups(broker, job_types.to_vec(), sink)));
         }
         Ok(Self { tasks })
@@ -105,18 +105,12 @@ impl Samplers {
 async fn look_at_postgres(options: PgConnectOptions, sink: Sink, period: Duration) {
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut connection: Option<PgConnection> = None;
+    let mut server = Reconnecting::new(options);
     let mut tables_at = Instant::now();
     loop {
         tick.tick().await;
-        let open = match connection.as_mut() {
-            Some(open) => open,
-            None => match options.connect().await {
-                Ok(open) => connection.insert(open),
-                // The server is away: the samples have a gap, and so have the charts.
-                Err(_) => continue,
-            },
-        };
+        // The server is away: the samples have a gap, and so have the charts.
+        let Some(open) = server.get().await else { continue };
         let mut looked = activity(open).await;
         if looked.is_ok() && tables_at.elapsed() >= Duration::from_secs(1) {
             tables_at = Instant::now();
@@ -129,7 +123,7 @@ async fn look_at_postgres(options: PgConnectOptions, sink: Sink, period: Duratio
             Ok(sample) => sink.write(&sample),
             Err(error) => {
                 tracing::debug!(%error, "a look at PostgreSQL failed");
-                connection = None;
+                server.lost();
             }
         }
     }

@@ -119,11 +119,13 @@ impl Stages<'_> {
     async fn start_relays(&self, servers: &Servers, parts: &Parts) -> anyhow::Result<()> {
         let begun = Instant::now();
         parts.start_relays(&self.scenario.document).await?;
-        let partitions = self.scenario.document.event_driven.partitions;
-        self.for_each_group(servers, move |group| {
-            group.wait_for_topic(partitions, Instant::now() + JOINED_WITHIN)
-        })
-        .await?;
+        if let Some(kafka) = servers.broker()? {
+            let (types, partitions) = (self.job_types(), self.scenario.document.event_driven.partitions);
+            let wait = move |job_type: &String| {
+                broker::GroupView::new(&kafka, job_type)?.wait_for_topic(partitions, Instant::now() + JOINED_WITHIN)
+            };
+            tokio::task::spawn_blocking(move || types.iter().try_for_each(wait)).await??;
+        }
         testbed::add_startup(self.meta, &[("relays and topics", begun.elapsed())])
     }
 
@@ -141,21 +143,6 @@ impl Stages<'_> {
             }
         }
         testbed::add_startup(self.meta, &[("workers", begun.elapsed())])
-    }
-
-    /// Calls a function that may block on the group of each job type; does nothing in polling mode.
-    async fn for_each_group<F>(&self, servers: &Servers, act: F) -> anyhow::Result<()>
-    where
-        F: Fn(&mut broker::GroupView) -> anyhow::Result<()> + Send + 'static,
-    {
-        let Some(kafka) = servers.broker()? else { return Ok(()) };
-        let types = self.job_types();
-        let whole = move || {
-            types
-                .iter()
-                .try_for_each(|job_type| act(&mut broker::GroupView::new(&kafka, job_type)?))
-        };
-        tokio::task::spawn_blocking(whole).await?
     }
 
     async fn prefill(&self, servers: &Servers, clients: Clients) -> anyhow::Result<()> {

@@ -325,10 +325,6 @@ async fn start_postgres(
 ///
 /// # Errors
 /// If PostgreSQL does not answer, or it exists.
-/// Makes the engine's database.
-///
-/// # Errors
-/// If PostgreSQL does not answer.
 pub async fn create_database(postgres: &LocalPostgres, name: &str) -> anyhow::Result<ConnectionUrl> {
     let mut admin = PgConnection::connect(&postgres.url().reveal()).await?;
     sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))

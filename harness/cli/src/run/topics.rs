@@ -13,9 +13,8 @@ use crossover_proto::event::DispatchedJob;
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
-use super::broker::{GroupView, Position};
+use super::broker::GroupView;
 use super::directory::RunDirectory;
-use super::reader::{self, Span};
 
 /// Auto-commit is every 200 ms; a member that left has committed.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(3);
@@ -37,7 +36,7 @@ pub fn save(directory: &RunDirectory, kafka: &Kafka, job_types: &[String]) -> an
             writeln!(
                 partitions,
                 "{}\t{}\t{}\t{}\t{}\t{committed}",
-                view.group, end.topic, end.partition, end.low, end.high
+                end.group, end.topic, end.partition, end.low, end.high
             )?;
         }
         read_all(&view, &ends, place, &mut records)?;
@@ -49,15 +48,16 @@ pub fn save(directory: &RunDirectory, kafka: &Kafka, job_types: &[String]) -> an
 }
 
 /// The positions, when the groups have committed what they have read, or after a while as they are.
-fn settled(view: &mut GroupView) -> anyhow::Result<Vec<Position>> {
+fn settled(view: &mut GroupView) -> anyhow::Result<Vec<PartitionEnd>> {
     let deadline = Instant::now() + COMMITTED_WITHIN;
     loop {
         let looked = view.positions();
         let is_late = Instant::now() > deadline;
         match looked {
             Ok(positions) => {
-                let open =
-                    |end: &Position| end.high > end.low && end.committed.is_none_or(|committed| committed < end.high);
+                let open = |end: &PartitionEnd| {
+                    end.high > end.low && end.committed.is_none_or(|committed| committed < end.high)
+                };
                 let is_whole = positions.len() == view.partition_count();
                 if is_whole && (is_late || !positions.iter().any(open)) {
                     return Ok(positions);
@@ -78,14 +78,8 @@ fn settled(view: &mut GroupView) -> anyhow::Result<Vec<Position>> {
 }
 
 /// Reads each partition from its first record to its end, as it was looked up.
-fn read_all(view: &GroupView, ends: &[Position], place: usize, out: &mut impl Write) -> anyhow::Result<()> {
-    let span = |end: &Position| Span {
-        partition: end.partition,
-        low: end.low,
-        high: end.high,
-    };
-    let spans: Vec<Span> = ends.iter().map(span).collect();
-    reader::read(view.client(), &view.topic, &spans, |message| {
+fn read_all(view: &GroupView, ends: &[PartitionEnd], place: usize, out: &mut impl Write) -> anyhow::Result<()> {
+    view.read(ends, |message| {
         let index = ends.iter().position(|end| end.partition == message.partition());
         index.map_or(Ok(()), |index| write_record(out, place + index, message))
     })

@@ -24,7 +24,7 @@ pub(super) fn check(ledger: &Ledger<'_>, is_final: bool) -> Check {
         .collect();
     let beyond = holding.iter().filter(|one| one.committed > Some(one.high)).count() as u64;
     if !short.is_empty() {
-        let behind: u64 = short.iter().map(|one| behind(one)).sum();
+        let behind: u64 = short.iter().map(|one| one.behind()).sum();
         let detail = format!(
             "{} of {of} with records not committed to the end: {} left",
             grouped(short.len() as u64),
@@ -55,11 +55,6 @@ pub(super) fn check(ledger: &Ledger<'_>, is_final: bool) -> Check {
         );
     }
     pass(NAME, format!("{of} with records, all committed to the end"))
-}
-
-fn behind(partition: &PartitionEnd) -> u64 {
-    let reached = partition.committed.unwrap_or(partition.low).max(partition.low);
-    u64::try_from(partition.high - reached).unwrap_or(0)
 }
 
 fn describe(partition: &PartitionEnd) -> String {

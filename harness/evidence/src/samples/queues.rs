@@ -7,7 +7,7 @@ use crossover_proto::clock::MonotonicNs;
 use super::{PartitionLag, Sample, within};
 use crate::result::{LagInfo, OutboxInfo};
 use crate::series::NamedSeries;
-use crate::snapshot::{PartitionEnd, Topics};
+use crate::snapshot::Topics;
 
 /// Most lines of the lag's chart: the groups' totals, then the worst partitions. More can't be told apart.
 const LAG_SERIES_MAX: usize = 12;
@@ -46,7 +46,7 @@ pub fn lag(samples: &[Sample], from: MonotonicNs, to: MonotonicNs, topics: Optio
     for partition in topics.iter().flat_map(|topics| &topics.partitions) {
         let place = (&partition.group[..], &partition.topic[..], partition.partition);
         let (max, end) = seen.entry(place).or_default();
-        *end = lag_at_end(partition);
+        *end = partition.behind();
         *max = (*max).max(*end);
     }
     let info = |((group, topic, partition), (max, end)): ((&str, &str, i32), (u64, u64))| LagInfo {
@@ -57,12 +57,6 @@ pub fn lag(samples: &[Sample], from: MonotonicNs, to: MonotonicNs, topics: Optio
         end,
     };
     seen.into_iter().map(info).collect()
-}
-
-/// A group that committed nothing has all that the partition holds before it.
-fn lag_at_end(partition: &PartitionEnd) -> u64 {
-    let reached = partition.committed.unwrap_or(partition.low).max(partition.low);
-    u64::try_from(partition.high - reached).unwrap_or(0)
 }
 
 fn partitions(sample: &Sample) -> &[PartitionLag] {
@@ -147,6 +141,7 @@ mod tests {
     use super::*;
     use crate::samples::fill_series;
     use crate::series::Series;
+    use crate::snapshot::PartitionEnd;
 
     const SECOND: u64 = 1_000_000_000;
 

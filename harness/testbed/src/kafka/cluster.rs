@@ -20,9 +20,6 @@ use crate::supervisor::{Exit, Signal, Supervisor};
 /// A controlled shutdown moves leaders first; with nobody to move them to, it gives up within this.
 const HALT_WITHIN: Duration = Duration::from_secs(60);
 
-/// A thread that is on a processor runs on for a moment, until the signal reaches it.
-const FROZEN_WITHIN: Duration = Duration::from_secs(1);
-
 /// A Kafka of our own. Dropping it changes nothing: the supervisor owns processes and directories.
 ///
 /// Brokers are named by their `node.id`, from 1.
@@ -187,12 +184,7 @@ impl LocalKafka {
     /// # Errors
     /// `Other` if it does not run.
     pub async fn freeze(&self, id: u32) -> Result<()> {
-        self.supervisor.signal_tree(self.name_of(id)?, Signal::Stop).await?;
-        let begun = Instant::now();
-        while self.pid_of(id).is_some_and(runs) && begun.elapsed() < FROZEN_WITHIN {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        Ok(())
+        self.supervisor.freeze(self.name_of(id)?).await.map(drop)
     }
 
     /// The end of [`LocalKafka::freeze`].
@@ -232,13 +224,6 @@ impl LocalKafka {
         }
         Ok(start.elapsed())
     }
-}
-
-/// Is any thread of the process not stopped?
-fn runs(pid: u32) -> bool {
-    let tasks = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.tasks());
-    let is_stopped = |task: procfs::process::Task| task.stat().is_ok_and(|stat| stat.state == 'T');
-    tasks.is_ok_and(|tasks| tasks.flatten().any(|task| !is_stopped(task)))
 }
 
 async fn make_brokers(supervisor: &Supervisor, options: &KafkaOptions, programs: &Programs) -> Result<Vec<Broker>> {

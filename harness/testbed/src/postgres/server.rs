@@ -195,7 +195,7 @@ impl LocalPostgres {
     /// # Errors
     /// `Other` if it does not run.
     pub async fn freeze(&self) -> Result<()> {
-        self.supervisor.signal_tree(&self.name, Signal::Stop).await
+        self.supervisor.freeze(&self.name).await.map(drop)
     }
 
     /// The end of [`LocalPostgres::freeze`].

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::protocol::{Exit, ProcessSpec, Reach, Request, RequestBody, Signal};
 use super::state::{Shared, read_in_background};
+use super::stopped::is_seen_stopped;
 use crate::error::{Result, TestbedError};
 
 /// A fork and exec takes milliseconds; on a host under full load, with its disk busy, seconds were never seen.
@@ -125,6 +126,19 @@ impl Supervisor {
     /// `Other` if no process of that name runs.
     pub async fn signal_tree(&self, name: &str, signal: Signal) -> Result<()> {
         self.send_signal(name, signal, Reach::Tree).await
+    }
+
+    /// Stops the process and all its descendants where they are (SIGSTOP): connections stay open, and nobody answers. Says
+    /// whether the process was seen to stand still, which takes a moment after the signal.
+    ///
+    /// # Errors
+    /// `Other` if no process of that name runs.
+    pub async fn freeze(&self, name: &str) -> Result<bool> {
+        self.signal_tree(name, Signal::Stop).await?;
+        Ok(match self.pid_of(name) {
+            Some(pid) => is_seen_stopped(pid).await,
+            None => false,
+        })
     }
 
     /// Whether a process of that name was started and has not exited. A frozen one is alive.

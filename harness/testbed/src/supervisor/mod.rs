@@ -29,6 +29,7 @@ mod protocol;
 mod requests;
 mod serve;
 mod state;
+mod stopped;
 
 pub use client::Supervisor;
 pub use protocol::{Exit, ProcessSpec, Reach, Signal, StopRule, UserIds};

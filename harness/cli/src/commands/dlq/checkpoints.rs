@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossover_engine::kafka::Kafka;
+use crossover_evidence::snapshot::PartitionEnd;
 use crossover_proto::engine as wire;
 use crossover_proto::event::DispatchedJob;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use rdkafka::Message;
 
 use super::from::described;
 use super::topics::{Span, Topics};
-use crate::run::{GroupView, Position};
+use crate::run::GroupView;
 
 /// A broker that has just come up looks for its groups for a second or two.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ pub(super) struct Asked {
 /// What the broker knows of it.
 pub(super) struct Broker {
     /// The group in each partition; none if there is no topic.
-    positions: Vec<Position>,
+    positions: Vec<PartitionEnd>,
     /// The job in the record at (partition, offset); `None` if it is not readable. No entry: there is no such record.
     records: HashMap<(i32, i64), Option<i64>>,
 }
@@ -61,7 +62,7 @@ impl Broker {
         let mut group = GroupView::new(&asked.kafka, &asked.job.job_type)?;
         let positions = group.positions_by(Instant::now() + ANSWER_WITHIN)?;
         for (partition, offset) in asked.dispatches.iter().filter_map(place_of) {
-            let is_there = |at: &Position| at.partition == partition && (at.low..at.high).contains(&offset);
+            let is_there = |at: &PartitionEnd| at.partition == partition && (at.low..at.high).contains(&offset);
             if !positions.iter().any(is_there) {
                 continue;
             }
@@ -183,6 +184,6 @@ impl Asked {
     }
 }
 
-fn position(broker: &Broker, (partition, _): (i32, i64)) -> Option<&Position> {
+fn position(broker: &Broker, (partition, _): (i32, i64)) -> Option<&PartitionEnd> {
     broker.positions.iter().find(|position| position.partition == partition)
 }

@@ -87,7 +87,7 @@ async fn fill(database: &ConnectionUrl, args: &RelayArgs, rows: u32) -> anyhow::
 async fn until_sent(bed: &Bed, relay: &Part, connection: &mut PgConnection, rows: u32) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE + Duration::from_secs(1) * (rows / SLOWEST_ROWS_PER_S);
     loop {
-        let sent = relay.metric("relay_rows_sent_total").await?;
+        let sent = bed.metric(relay, "relay_rows_sent_total").await;
         if sent >= f64::from(rows) {
             let pending = "SELECT EXISTS (SELECT FROM outbox WHERE sent_at IS NULL)";
             if !sqlx::query(pending)

@@ -13,10 +13,9 @@ use crossover_testbed::{
 };
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::args::RelayArgs;
-use crate::run::{self, RunDirectory};
+use crate::run::{self, Metrics, RunDirectory};
 
 /// Partitions of every topic.
 pub const PARTITIONS: i32 = 12;
@@ -36,6 +35,7 @@ pub struct Bed {
     supervisor: Supervisor,
     directory: RunDirectory,
     program: PathBuf,
+    metrics: Metrics,
     relay_flags: Vec<String>,
 }
 
@@ -67,6 +67,7 @@ impl Bed {
             supervisor: supervisor.clone(),
             directory: directory.clone(),
             program: std::env::current_exe().context("can't find our own executable")?,
+            metrics: Metrics::new(),
             relay_flags: args.relay.clone(),
         })
     }
@@ -172,6 +173,11 @@ impl Bed {
         )
     }
 
+    /// A number of a process's /metrics; 0 if it is not there yet.
+    pub async fn metric(&self, part: &Part, series: &str) -> f64 {
+        run::metric_value(&self.metrics.page(&part.address).await, series).unwrap_or(0.0)
+    }
+
     pub async fn stop(&self, part: &Part) -> anyhow::Result<()> {
         self.supervisor.stop(&part.name).await?;
         Ok(())
@@ -198,20 +204,6 @@ impl Part {
             .vmhwm
             .context("the kernel does not say how much memory a process had")?;
         Ok(kib as f64 / 1_024.0)
-    }
-
-    /// A number of its /metrics; 0 if it is not there yet.
-    pub async fn metric(&self, series: &str) -> anyhow::Result<f64> {
-        let mut stream = tokio::net::TcpStream::connect(&self.address).await?;
-        let host = &self.address;
-        let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let line = answer
-            .lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        Ok(line.and_then(|value| value.parse().ok()).unwrap_or(0.0))
     }
 }
 

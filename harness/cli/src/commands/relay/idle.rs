@@ -17,14 +17,13 @@ use crossover_proto::engine::StartItem;
 use crossover_proto::history::Outcome;
 use crossover_testbed::ConnectionUrl;
 use rdkafka::Message;
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
 use super::bed::{Bed, DEFINITION, JOB_TYPE, PARTITIONS, prefix};
 use super::result::{Idle, Used};
-use super::topic::consumer;
 use crate::args::RelayArgs;
 use crate::run::Clients;
 
@@ -246,7 +245,14 @@ struct Reader {
 
 impl Reader {
     fn start(broker: &Kafka) -> anyhow::Result<Self> {
-        let (topic, consumer) = (broker.topic(JOB_TYPE), consumer(broker)?);
+        let topic = broker.topic(JOB_TYPE);
+        // It joins no group and commits nothing.
+        let consumer: BaseConsumer = broker
+            .config("crossover-harness")
+            .set("group.id", "crossover-harness")
+            .set("enable.auto.commit", "false")
+            .create()
+            .context("the broker's client")?;
         let mut list = TopicPartitionList::new();
         for partition in 0..PARTITIONS {
             list.add_partition_offset(&topic, partition, Offset::Beginning)?;

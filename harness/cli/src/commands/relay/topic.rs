@@ -3,22 +3,19 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
 use crossover_engine::kafka::Kafka;
 use crossover_proto::InstanceId;
 use crossover_proto::event::DispatchedJob;
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use sqlx::{PgConnection, Row};
 use tokio_stream::StreamExt;
 
-use super::bed::{JOB_TYPE, PARTITIONS};
+use super::bed::JOB_TYPE;
 use super::result::Verification;
+use crate::run::GroupView;
 
-/// A broker that says nothing for this long has no more to say.
-const SILENCE: Duration = Duration::from_secs(10);
-const REQUEST: Duration = Duration::from_secs(5);
+/// A broker that is up answers within milliseconds.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where the first record of each row is: partition and offset, by id - 1.
 type Places = Vec<Option<(i32, i64)>>;
@@ -46,35 +43,18 @@ fn place_of(places: &Places, id: i64) -> Option<(i32, i64)> {
 }
 
 fn read(broker: &Kafka, rows: u32) -> anyhow::Result<(Verification, Places)> {
-    let topic = broker.topic(JOB_TYPE);
-    let consumer: BaseConsumer = consumer(broker)?;
-    let (mut list, mut left) = (TopicPartitionList::new(), 0);
-    for partition in 0..PARTITIONS {
-        let (low, high) = consumer.fetch_watermarks(&topic, partition, REQUEST)?;
-        left += high - low;
-        list.add_partition_offset(&topic, partition, Offset::Beginning)?;
-    }
-    consumer.assign(&list)?;
+    let mut topic = GroupView::new(broker, JOB_TYPE)?;
+    let ends = topic.positions_by(Instant::now() + ANSWER_WITHIN)?;
     let mut found = Verification::default();
     let mut places: Places = vec![None; rows as usize];
     let mut last: HashMap<InstanceId, (i32, i64)> = HashMap::new();
-    let mut heard = Instant::now();
-    while left > 0 {
-        let Some(message) = consumer.poll(Duration::from_millis(200)) else {
-            if heard.elapsed() > SILENCE {
-                bail!("the topic {topic} could not be read to its end");
-            }
-            continue;
-        };
-        let message = message.with_context(|| format!("reading {topic}"))?;
-        heard = Instant::now();
-        left -= 1;
+    topic.read(&ends, |message| {
         found.records += 1;
         let job = DispatchedJob::from_record(message.payload().unwrap_or_default().to_vec().into());
         let stamped = job.ok().and_then(|job| Some((job.key.instance, job.relay?.outbox_id)));
         let Some((instance, id)) = stamped else {
             found.unreadable += 1;
-            continue;
+            return Ok(());
         };
         let first = usize::try_from(id - 1).ok().and_then(|index| places.get_mut(index));
         match first {
@@ -85,16 +65,7 @@ fn read(broker: &Kafka, rows: u32) -> anyhow::Result<(Verification, Places)> {
         let before = last.insert(instance, (message.partition(), id));
         let follows = before.is_none_or(|(partition, last)| partition == message.partition() && last < id);
         found.out_of_order += u64::from(!follows);
-    }
+        Ok(())
+    })?;
     Ok((found, places))
-}
-
-/// A client that joins no group and commits nothing.
-pub fn consumer(broker: &Kafka) -> anyhow::Result<BaseConsumer> {
-    broker
-        .config("crossover-harness")
-        .set("group.id", "crossover-harness")
-        .set("enable.auto.commit", "false")
-        .create()
-        .context("the broker's client")
 }

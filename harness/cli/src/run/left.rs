@@ -1,0 +1,82 @@
+//! What a run left in its directory, read back: all that is judged, and nothing else.
+
+use std::fs;
+
+use anyhow::Context;
+use crossover_evidence::samples::Sample;
+use crossover_evidence::snapshot::{Snapshot, Topics};
+use crossover_proto::history::{HistoryFile, read_file};
+
+use super::directory::RunDirectory;
+use super::meta::RunMeta;
+use super::{snapshot, topics};
+use crate::failure::bad_input;
+
+/// What a run left in its directory, beside `run.json` and its scenario.
+pub struct Left {
+    /// One file a process, up to the moment at which the database was copied: what a kept system did later is not the run's.
+    pub history: Vec<HistoryFile>,
+    /// What the samplers saw.
+    pub samples: Vec<Sample>,
+    /// The database at the end; `None` if the run died before it was read.
+    pub database: Option<Snapshot>,
+    /// The topics at the end; `None` in polling mode, or if they could not be read.
+    pub topics: Option<Topics>,
+}
+
+impl Left {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// If the directory is not a run's, or a file is damaged.
+    pub fn read(directory: &RunDirectory, meta: &RunMeta) -> anyhow::Result<Self> {
+        let mut history = read_history(directory)?;
+        if let Some(moment) = meta.snapshot_ns {
+            history
+                .iter_mut()
+                .for_each(|file| file.records.retain(|record| record.at.0 <= moment));
+        }
+        Ok(Self {
+            history,
+            samples: read_samples(directory)?,
+            database: snapshot::read(directory)?,
+            topics: topics::read(directory)?,
+        })
+    }
+}
+
+/// Reads a file of the run that is JSON.
+///
+/// # Errors
+/// Bad input: the directory is not a run's, or the file is damaged.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &str) -> anyhow::Result<T> {
+    let path = directory.file(name);
+    let text = fs::read_to_string(&path).map_err(|error| {
+        bad_input(format!(
+            "{} is not a run's directory: can't read {name}: {error}",
+            directory.path().display()
+        ))
+    })?;
+    serde_json::from_str(&text).map_err(|error| bad_input(format!("{} is damaged: {error}", path.display())))
+}
+
+fn read_history(directory: &RunDirectory) -> anyhow::Result<Vec<HistoryFile>> {
+    let folder = directory.file("history");
+    let mut paths: Vec<_> = fs::read_dir(&folder)
+        .with_context(|| format!("can't list {}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| Ok(read_file(path)?)).collect()
+}
+
+/// A torn last line, left by a kill, is passed over.
+fn read_samples(directory: &RunDirectory) -> anyhow::Result<Vec<Sample>> {
+    let Ok(text) = fs::read_to_string(directory.file("samples.jsonl")) else {
+        return Ok(Vec::new());
+    };
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
+}
