@@ -10,6 +10,7 @@
 //! The engine knows nothing of scenarios, plans or checks. It records its history when asked to
 //! ([`crossover_proto::history`]), because a commit can be bracketed only where it is made.
 
+mod batches;
 pub mod command;
 mod error;
 pub mod kafka;

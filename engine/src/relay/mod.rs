@@ -37,6 +37,7 @@
 mod desk;
 mod flight;
 mod lead;
+mod partitions;
 mod pump;
 mod routes;
 mod send;
@@ -112,6 +113,7 @@ impl Relay {
             settings: Settings {
                 kafka: kafka.clone(),
                 client_id: application.clone(),
+                partitions: args.partitions,
                 batch: usize::try_from(args.batch).unwrap_or(usize::MAX),
                 window: usize::try_from(args.window).unwrap_or(usize::MAX),
                 interval: args.interval,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::partitions::Partitions;
 use crate::kafka::Kafka;
 
 /// A topic that is only made again takes records at once: the first wait is short.
@@ -20,6 +21,8 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Route {
     pub(super) job_type: String,
     pub(super) topic: String,
+    /// Where its records may go.
+    pub(super) partitions: Partitions,
     /// Records may be sent. Otherwise its rows are not read ("parked").
     pub(super) open: bool,
     /// The topic was seen, or made, since it was parked.
@@ -34,14 +37,17 @@ pub(super) struct Route {
 #[derive(Debug)]
 pub(super) struct Routes {
     kafka: Kafka,
+    partitions: u32,
     places: HashMap<String, usize>,
     routes: Vec<Route>,
 }
 
 impl Routes {
-    pub(super) fn new(kafka: Kafka) -> Self {
+    /// All topics have so many partitions, or are not opened.
+    pub(super) fn new(kafka: Kafka, partitions: u32) -> Self {
         Self {
             kafka,
+            partitions,
             places: HashMap::new(),
             routes: Vec::new(),
         }
@@ -61,6 +67,7 @@ impl Routes {
         self.routes.push(Route {
             job_type: job_type.to_owned(),
             topic: self.kafka.topic(job_type),
+            partitions: Partitions::new(self.partitions),
             open: false,
             there: false,
             refusals: 0,
@@ -70,6 +77,15 @@ impl Routes {
 
     pub(super) fn at(&self, place: usize) -> &Route {
         &self.routes[place]
+    }
+
+    pub(super) fn partitions_at(&mut self, place: usize) -> &mut Partitions {
+        &mut self.routes[place].partitions
+    }
+
+    /// A new producer knows no partition.
+    pub(super) fn forget_partitions(&mut self) {
+        self.routes.iter_mut().for_each(|route| route.partitions.forget());
     }
 
     /// The topic of a job type is there: it is opened when its wait is over.
@@ -119,7 +135,7 @@ mod tests {
             broker: vec!["127.0.0.1:9092".to_owned()],
             ..KafkaArgs::default()
         };
-        let mut routes = Routes::new(Kafka::new(&args).unwrap());
+        let mut routes = Routes::new(Kafka::new(&args).unwrap(), 12);
         routes.add("mail");
         routes
     }

@@ -4,7 +4,10 @@
 //! others: `message.timeout.ms=0` (nothing times out: a broker that is away leaves the records waiting, in order),
 //! idempotence with its unlimited retries, and `enable.gapless.guarantee` (a record that is refused for good fails all
 //! that follow it; without it, librdkafka would renumber them and send on). The pump then settles everything and makes
-//! a new producer: see `begin_again`.
+//! a new producer: see `begin_again`. A new producer's first records are the business of [`super::partitions`].
+//!
+//! An acknowledgement that names no offset is none: librdkafka gives it where it infers from a later batch that an earlier
+//! one must be in the log. Such a record is sent again; at worst it is there twice.
 //!
 //! It must not know the outbox.
 
@@ -79,7 +82,8 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, id: usize) {
         let outcome = match result {
-            Ok(message) => Ok((message.partition(), message.offset())),
+            Ok(message) if message.offset() >= 0 => Ok((message.partition(), message.offset())),
+            Ok(_) => Err(RDKafkaErrorCode::NoOffset),
             Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
         };
         let delivery = Delivery {
@@ -104,8 +108,6 @@ impl Sender {
             .set("enable.idempotence", "true")
             .set("enable.gapless.guarantee", "true")
             .set("message.timeout.ms", "0")
-            // As Java clients place keys.
-            .set("partitioner", "murmur2_random")
             .set("linger.ms", (linger.as_secs_f64() * 1_000.0).to_string())
             // The window limits what is queued: by rows, and by bytes. librdkafka's own limits are beyond it.
             .set("queue.buffering.max.messages", "0")
@@ -139,9 +141,19 @@ impl Sender {
     }
 
     /// Hands a record over; it is copied.
-    pub(super) fn send(&self, topic: &str, key: &[u8], record: &[u8], id: i64) -> Result<(), RDKafkaErrorCode> {
+    pub(super) fn send(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: &[u8],
+        record: &[u8],
+        id: i64,
+    ) -> Result<(), RDKafkaErrorCode> {
         let opaque = usize::try_from(id).map_err(|_| RDKafkaErrorCode::InvalidArgument)?;
-        let record = BaseRecord::with_opaque_to(topic, opaque).key(key).payload(record);
+        let record = BaseRecord::with_opaque_to(topic, opaque)
+            .partition(partition)
+            .key(key)
+            .payload(record);
         let Some(producer) = &self.producer else {
             return Err(RDKafkaErrorCode::Fail);
         };

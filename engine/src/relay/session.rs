@@ -24,8 +24,11 @@ pub(super) struct Session {
 }
 
 /// For marking and chores.
+///
+/// `enable_bitmapscan = off`: only a plain index scan leaves a mark on the entries of rows that were sent, so that the next
+/// one passes them over. A bitmap scan would visit each of them again until the next vacuum.
 pub(super) fn work_options(url: &DatabaseUrl, application: &str) -> PgConnectOptions {
-    url.options(application)
+    url.options(application).options([("enable_bitmapscan", "off")])
 }
 
 /// For reading.
@@ -34,7 +37,7 @@ pub(super) fn work_options(url: &DatabaseUrl, application: &str) -> PgConnectOpt
 /// lock that the next leader waits for, for as long as the process is stopped (`statement_timeout` does not end a blocked
 /// write). This ends it within the time that the lock session takes.
 pub(super) fn read_options(url: &DatabaseUrl, application: &str) -> PgConnectOptions {
-    url.options(application).options([("tcp_user_timeout", "1500")])
+    work_options(url, application).options([("tcp_user_timeout", "1500")])
 }
 
 impl Session {

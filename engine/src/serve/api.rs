@@ -38,7 +38,7 @@ pub(super) struct Api {
     pub(super) wakeups: Wakeups,
     pub(super) recorder: Recorder,
     pub(super) claim: ClaimKind,
-    starter: mpsc::Sender<starter::Call>,
+    starter: mpsc::UnboundedSender<starter::Call>,
     definitions: Mutex<HashMap<String, Known>>,
     pub(super) stop: Stop,
 }
@@ -118,7 +118,6 @@ impl Engine for Api {
             let gone = |_| Status::unavailable("the replica is stopping");
             self.starter
                 .send(starter::Call { instances, answer })
-                .await
                 .map_err(|_| gone(()))?;
             let mut started = answered
                 .await

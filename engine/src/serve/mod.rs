@@ -39,7 +39,12 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), EngineError> {
 
     let wakeups = wake::Wakeups::new(&args.process.name);
     if args.notify {
-        wake::spawn_notify(&wakeups, &args.database.database_url, &application, stop.clone()).await?;
+        let url = &args.database.database_url;
+        wake::spawn_sender(&wakeups, url, &application, stop.clone());
+        // In event-driven mode nobody polls here: the relay alone is to hear it.
+        if !store.dispatches_to_outbox() {
+            wake::spawn_listener(&wakeups, url, &application, stop.clone()).await?;
+        }
     }
     housekeeping::spawn(store.clone(), wakeups.clone(), args.housekeeping_interval, stop.clone());
 

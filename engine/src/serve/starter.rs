@@ -11,17 +11,15 @@ use crossover_proto::clock::MonotonicNs;
 use crossover_proto::engine::StartOutcome;
 use crossover_proto::history::{Event, Recorder};
 use metrics::{counter, histogram};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::wake::Wakeups;
 use crate::EngineError;
+use crate::batches::call_in_batches;
 use crate::store::{NewInstance, Store};
 
-/// Instances in one statement.
+/// Instances in one statement; the last call that goes in may exceed it.
 const BATCH_MAX: usize = 500;
-/// Statements under way at once: while one waits for its commit, the next is gathered and run.
-const STATEMENTS_MAX: usize = 2;
-
 /// One caller's valid items; each definition's first-step job types ride along for the wake-up.
 pub(super) struct Call {
     pub(super) instances: Vec<(NewInstance, Arc<[String]>)>,
@@ -29,38 +27,14 @@ pub(super) struct Call {
 }
 
 /// Runs the starter; it ends when all senders are gone.
-pub(super) fn spawn(store: Store, wakeups: Wakeups, recorder: Recorder) -> mpsc::Sender<Call> {
-    let (sender, mut receiver) = mpsc::channel::<Call>(10_000);
-    let permits = Arc::new(Semaphore::new(STATEMENTS_MAX));
-    tokio::spawn(async move {
-        let mut next: Option<Call> = None;
-        loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else {
-                return;
-            };
-            let Some(first) = (match next.take() {
-                Some(call) => Some(call),
-                None => receiver.recv().await,
-            }) else {
-                return;
-            };
-            let mut items = first.instances.len();
-            let mut calls = vec![first];
-            while let Ok(call) = receiver.try_recv() {
-                items += call.instances.len();
-                if items > BATCH_MAX {
-                    next = Some(call);
-                    break;
-                }
-                calls.push(call);
-            }
-            let (store, wakeups, recorder) = (store.clone(), wakeups.clone(), recorder.clone());
-            tokio::spawn(async move {
-                run(&store, &wakeups, &recorder, calls).await;
-                drop(permit);
-            });
-        }
-    });
+pub(super) fn spawn(store: Store, wakeups: Wakeups, recorder: Recorder) -> mpsc::UnboundedSender<Call> {
+    // Bounded by the callers that wait: each holds its items until it is answered.
+    let (sender, receiver) = mpsc::unbounded_channel::<Call>();
+    let size = |call: &Call| call.instances.len();
+    tokio::spawn(call_in_batches(receiver, BATCH_MAX, size, move |calls| {
+        let (store, wakeups, recorder) = (store.clone(), wakeups.clone(), recorder.clone());
+        async move { run(&store, &wakeups, &recorder, calls).await }
+    }));
     sender
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use crate::EngineError;
 use crate::service::{Stop, stopped};
@@ -105,18 +106,22 @@ impl Wakeups {
     }
 }
 
-/// Turns NOTIFY on: one connection that sends, one that listens.
-pub(super) async fn spawn_notify(
+/// Tells the others: on a connection of its own.
+pub(super) fn spawn_sender(wakeups: &Wakeups, url: &DatabaseUrl, application: &str, stop: Stop) {
+    *wakeups.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner) = Some(HashSet::new());
+    let sending = send_loop(wakeups.clone(), url.clone(), application.to_owned());
+    tokio::spawn(until(stop, sending));
+}
+
+/// Hears the others: on a connection of its own.
+pub(super) async fn spawn_listener(
     wakeups: &Wakeups,
     url: &DatabaseUrl,
     application: &str,
     stop: Stop,
 ) -> Result<(), EngineError> {
-    *wakeups.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner) = Some(HashSet::new());
     let listener = connect_listener(url, application).await?;
     let (url, application) = (url.clone(), application.to_owned());
-    let sending = send_loop(wakeups.clone(), url.clone(), application.clone());
-    tokio::spawn(until(stop.clone(), sending));
     tokio::spawn(until(stop, listen_loop(wakeups.clone(), url, application, listener)));
     Ok(())
 }
@@ -133,13 +138,14 @@ async fn send_loop(wakeups: Wakeups, url: DatabaseUrl, application: String) {
     loop {
         wakeups.0.outgoing_any.notified().await;
         while let Some(payload) = wakeups.take_outgoing() {
+            let next = Instant::now() + NOTIFY_GAP;
             if let Err(error) = send(&mut connection, &url, &application, &payload).await {
                 // The slow poll covers what was not told.
                 tracing::warn!(%error, "NOTIFY failed");
                 connection = None;
                 tokio::time::sleep(RETRY).await;
             }
-            tokio::time::sleep(NOTIFY_GAP).await;
+            sleep_until(next).await;
         }
     }
 }

@@ -11,7 +11,7 @@ use crossover_proto::clock::MonotonicNs;
 use crossover_proto::engine as wire;
 use crossover_proto::history::{Event, JobKey, Outcome};
 use metrics::{counter, histogram};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
@@ -20,11 +20,10 @@ use super::consumer::Ticket;
 use super::executor::give_up;
 use super::handler::Failure;
 use super::held::job_ref;
+use crate::batches::call_in_batches;
 
 /// Reports in one call.
 const BATCH_MAX: usize = 500;
-/// Calls under way at once: while one waits for its commit, the next is gathered and sent.
-const CALLS_MAX: usize = 2;
 /// Leases that a report is repeated for.
 const PATIENCE: u32 = 3;
 
@@ -39,26 +38,16 @@ pub(super) struct Report {
 /// Runs the reporter; it ends when all senders are gone and all reports are answered.
 pub(super) fn spawn(shared: Arc<Shared>) -> (mpsc::UnboundedSender<Report>, JoinHandle<()>) {
     // Bounded by the slots that the worker holds.
-    let (sender, mut receiver) = mpsc::unbounded_channel();
-    let task = tokio::spawn(async move {
-        let permits = Arc::new(Semaphore::new(CALLS_MAX));
-        loop {
-            let Ok(permit) = permits.clone().acquire_owned().await else {
-                break;
-            };
-            let mut batch = Vec::with_capacity(BATCH_MAX);
-            if receiver.recv_many(&mut batch, BATCH_MAX).await == 0 {
-                break;
-            }
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let task = tokio::spawn(call_in_batches(
+        receiver,
+        BATCH_MAX,
+        |_| 1,
+        move |batch| {
             let shared = shared.clone();
-            tokio::spawn(async move {
-                report(&shared, batch).await;
-                drop(permit);
-            });
-        }
-        // All permits back: no call is under way.
-        let _ = permits.acquire_many(CALLS_MAX as u32).await;
-    });
+            async move { report(&shared, batch).await }
+        },
+    ));
     (sender, task)
 }
 

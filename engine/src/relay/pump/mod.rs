@@ -14,7 +14,7 @@ use crossover_proto::event::{DispatchedJob, RelayStamp};
 use crossover_proto::history::{Event as Happened, Recorder};
 use metrics::{counter, gauge};
 use rdkafka::error::RDKafkaErrorCode;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use outcomes::statement_failed;
 
@@ -44,6 +44,9 @@ const LAST_MARK_WITHIN: Duration = Duration::from_millis(500);
 /// First wait after a failure; doubled up to the last while nothing is acknowledged.
 const RETRY: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
+/// Acknowledgements are noted this often, or as soon as so many are there: nobody waits for the note, and each is a commit.
+const MARK_GAP: Duration = Duration::from_millis(10);
+const MARK_ROWS: usize = 1_000;
 /// Deadlines and gauges are looked at this often.
 const CLOCK: Duration = Duration::from_millis(100);
 
@@ -63,6 +66,8 @@ pub(super) enum End {
 pub(super) struct Settings {
     pub(super) kafka: Kafka,
     pub(super) client_id: String,
+    /// Of each topic.
+    pub(super) partitions: u32,
     pub(super) batch: usize,
     pub(super) window: usize,
     pub(super) interval: Duration,
@@ -97,6 +102,13 @@ struct Shown {
     too_large: bool,
 }
 
+/// Where a row goes: the place of its job type, and the partition of its instance.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    place: usize,
+    partition: i32,
+}
+
 enum Event {
     Read(Result<Reading, EngineError>),
     Marked(Vec<SentRow>, Result<u64, EngineError>),
@@ -104,6 +116,7 @@ enum Event {
     Delivered(Vec<Delivery>),
     TopicReady(String),
     Look,
+    MarksDue,
     Clock,
     LockLost,
     Stop,
@@ -136,6 +149,7 @@ pub(super) struct Pump<'a> {
     /// Most rows that the read under way may bring.
     asked: usize,
     acked: Vec<SentRow>,
+    mark_at: Instant,
     refused: Vec<RefusedRow>,
     /// Rows that were refused for their size in a batch with others: each is sent once more as a batch of its own.
     suspects: HashSet<i64>,
@@ -167,7 +181,7 @@ impl<'a> Pump<'a> {
             interval: ticks(settings.interval),
             clock: ticks(CLOCK),
             sender: Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?,
-            routes: Routes::new(settings.kafka.clone()),
+            routes: Routes::new(settings.kafka.clone(), settings.partitions),
             flight: Flight::default(),
             phase: Phase::Sending,
             look: true,
@@ -175,6 +189,7 @@ impl<'a> Pump<'a> {
             failed: false,
             asked: 0,
             acked: Vec::new(),
+            mark_at: Instant::now(),
             refused: Vec::new(),
             suspects: HashSet::new(),
             shown: Shown::default(),
@@ -215,6 +230,7 @@ impl<'a> Pump<'a> {
             Event::Delivered(deliveries) => self.on_deliveries(deliveries)?,
             Event::TopicReady(job_type) => self.on_topic_ready(&job_type),
             Event::Look => self.look = true,
+            Event::MarksDue => {}
             Event::Clock => self.on_clock(),
             Event::LockLost => return Ok(Some(End::LockLost)),
             Event::Stop => self.phase = Phase::Stopping(Instant::now() + DRAIN_WITHIN),
@@ -234,13 +250,16 @@ impl<'a> Pump<'a> {
             job_type = self.maker.ready() => Event::TopicReady(job_type),
             () = self.listener.woken() => Event::Look,
             _ = self.interval.tick() => Event::Look,
+            () = sleep_until(self.mark_at), if self.marks_wait() => Event::MarksDue,
             _ = self.clock.tick() => Event::Clock,
         }
     }
 
     /// What was acknowledged while a mark was under way goes into the next one.
     fn begin_statements(&mut self) {
-        if !self.acked.is_empty() && self.marking.is_idle() {
+        let due = self.phase != Phase::Sending || self.acked.len() >= MARK_ROWS || Instant::now() >= self.mark_at;
+        if due && self.marks_wait() {
+            self.mark_at = Instant::now() + MARK_GAP;
             let rows = std::mem::take(&mut self.acked);
             self.marking.begin(|mut session| async move {
                 let outcome = session.run(async |connection| mark_sent(connection, &rows).await).await;
@@ -257,6 +276,10 @@ impl<'a> Pump<'a> {
         if let Some(max) = self.rows_wanted() {
             self.begin_read(max);
         }
+    }
+
+    fn marks_wait(&self) -> bool {
+        !self.acked.is_empty() && self.marking.is_idle()
     }
 
     /// How many rows to read now. With a backlog, reads of a few rows each would cost more than they bring: half a batch
@@ -322,8 +345,8 @@ impl<'a> Pump<'a> {
         });
         self.recorder.record_all(at, picked).map_err(EngineError::History)?;
         counter!("relay_rows_read_total").increment(rows.len() as u64);
-        for (place, row) in rows {
-            if let Err(code) = self.send(place, row, at) {
+        for (target, row) in rows {
+            if let Err(code) = self.send(target, row, at) {
                 self.fail(Some(code));
                 break;
             }
@@ -331,12 +354,19 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Leaves out rows whose topic was not looked at yet: they are read again when it is there.
-    fn routed(&mut self, rows: Vec<OutboxRow>) -> Vec<(usize, OutboxRow)> {
+    /// Leaves out rows whose topic was not looked at yet, and those whose partition waits for its first acknowledgement: they
+    /// are read again then.
+    fn routed(&mut self, rows: Vec<OutboxRow>) -> Vec<(Target, OutboxRow)> {
         let mut routed = Vec::with_capacity(rows.len());
         for row in rows {
             match self.routes.place(&row.job_type) {
-                Some(place) if self.routes.at(place).open => routed.push((place, row)),
+                Some(place) if self.routes.at(place).open => {
+                    let partitions = self.routes.partitions_at(place);
+                    let partition = partitions.of(&row.key.instance.to_wire());
+                    if partitions.take(partition) {
+                        routed.push((Target { place, partition }, row));
+                    }
+                }
                 Some(_) => {}
                 None => {
                     self.routes.add(&row.job_type);
@@ -348,7 +378,8 @@ impl<'a> Pump<'a> {
         routed
     }
 
-    fn send(&mut self, place: usize, row: OutboxRow, at: MonotonicNs) -> Result<(), RDKafkaErrorCode> {
+    fn send(&mut self, target: Target, row: OutboxRow, at: MonotonicNs) -> Result<(), RDKafkaErrorCode> {
+        let Target { place, partition } = target;
         let (id, key) = (row.id, row.key);
         let job = DispatchedJob {
             key,
@@ -371,12 +402,13 @@ impl<'a> Pump<'a> {
             settled: false,
         };
         self.flight.add(id, flying);
-        let sent = self
-            .sender
-            .send(&self.routes.at(place).topic, &key.instance.to_wire(), &record, id);
+        let (topic, key) = (&self.routes.at(place).topic, key.instance.to_wire());
+        let sent = self.sender.send(topic, partition, &key, &record, id);
         match sent {
             Ok(()) => Ok(()),
             Err(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                self.routes.partitions_at(place).give_back(partition);
+                self.look = true;
                 self.refuse(id);
                 Ok(())
             }

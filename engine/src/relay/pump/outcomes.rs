@@ -24,7 +24,10 @@ impl Pump<'_> {
                         key: row.key,
                         outbox: id,
                     };
-                    self.routes.took(row.topic);
+                    let place = row.topic;
+                    self.routes.took(place);
+                    // Those that have waited for it are read now.
+                    self.look |= self.routes.partitions_at(place).acked(partition);
                     acked.push(Record { at, event });
                     self.acked.push(SentRow { id, partition, offset });
                     self.shown.good |= !self.suspects.is_empty() && self.suspects.remove(&id);

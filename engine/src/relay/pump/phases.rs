@@ -43,6 +43,7 @@ impl Pump<'_> {
         };
         let settings = self.settings;
         self.sender = Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?;
+        self.routes.forget_partitions();
         self.phase = Phase::Sending;
         self.failed = false;
         self.look = true;

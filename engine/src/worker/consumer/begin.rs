@@ -17,8 +17,6 @@ use crate::worker::held::job_ref;
 
 /// Records in one call.
 pub(super) const BATCH_MAX: usize = 500;
-/// Calls under way at once: while one waits for its commit, the next is gathered and sent.
-pub(super) const CALLS_MAX: usize = 2;
 
 /// Calls until there is an answer, and puts it into the inbox.
 pub(super) async fn begin(shared: Arc<Shared>, inbox: Arc<Inbox>, records: Vec<(RecordId, JobKey)>) {

@@ -14,7 +14,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::begin::{self, BATCH_MAX, CALLS_MAX};
+use super::begin::{self, BATCH_MAX};
 use super::context::Context;
 use super::dead_letter::{DeadLetter, DeadLetters};
 use super::inbox::{Inbox, Note, Ticket};
@@ -24,6 +24,7 @@ use super::tracker::{Received, RecordId, Tracker};
 use super::watch::Watch;
 use super::window::Flow;
 use crate::EngineError;
+use crate::batches::may_call;
 use crate::command::WorkerArgs;
 use crate::kafka::Kafka;
 use crate::worker::Shared;
@@ -296,7 +297,7 @@ impl Reader {
 
     /// Asks the engine for the leases of what may begin, as far as slots go.
     fn ask(&mut self) {
-        while self.calls < CALLS_MAX && self.tracker.ready() > 0 {
+        while may_call(self.tracker.ready(), self.calls) {
             let wanted = u32::try_from(self.tracker.ready().min(BATCH_MAX)).unwrap_or(u32::MAX);
             if self.slots < wanted {
                 self.slots += self.shared.held.try_take(wanted - self.slots);

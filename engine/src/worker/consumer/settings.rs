@@ -64,6 +64,8 @@ pub(super) fn producer(kafka: &Kafka, args: &WorkerArgs) -> ClientConfig {
         .set("acks", "all")
         .set("enable.idempotence", "true")
         .set("linger.ms", "0")
+        // A later batch that gets through must not stand for an earlier one: see the relay's `partitions`.
+        .set("max.in.flight", "1")
         // What was read can be as large as the broker allows; it decides about the copy, too.
         .set("message.max.bytes", "1000000000")
         // Then it is tried again from here, with a word in the log.

@@ -36,7 +36,7 @@ async fn a_standby_takes_over_from_a_killed_leader_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "failed once in some eight runs: four rows marked as sent were not found at the head of their partition; unexplained"]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_standby_takes_over_from_a_stopped_leader_which_then_sends_nothing_new() {
     let bed = Bed::new().await;
     let [first, _] = two(&bed, &["--window", "200", "--batch", "100"]).await;

@@ -1,0 +1,124 @@
+//! Where a record goes, and which partitions may take many at once. Pure.
+//!
+//! A new producer sends one record to each partition and waits for its acknowledgement before any other. Until then the
+//! broker knows no sequence number of it there, and would take a later batch although an earlier one was refused for the
+//! moment ("not leader", "not enough replicas"). librdkafka then reports the earlier one as sent ("implicitly acked") though
+//! it is in no log, and the job would be lost. With the first record in the log, the later batch is out of sequence, and
+//! all are sent again in order.
+
+/// A topic's partitions, as one producer has found them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Partitions(Vec<Known>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Nothing was sent there.
+    No,
+    /// One record is on its way.
+    Asked,
+    /// One was acknowledged.
+    Yes,
+}
+
+impl Partitions {
+    pub(super) fn new(count: u32) -> Self {
+        Self(vec![Known::No; count.max(1) as usize])
+    }
+
+    /// The partition of a key: where Java clients would put it, and librdkafka with `murmur2`.
+    pub(super) fn of(&self, key: &[u8]) -> i32 {
+        let place = (murmur2(key) & 0x7fff_ffff) as usize % self.0.len();
+        i32::try_from(place).unwrap_or_default()
+    }
+
+    /// May a record be sent there now? If it is the first one, the next has to wait.
+    pub(super) fn take(&mut self, partition: i32) -> bool {
+        match self.at(partition) {
+            Some(Known::Yes) => true,
+            Some(known @ Known::No) => {
+                *known = Known::Asked;
+                true
+            }
+            Some(Known::Asked) | None => false,
+        }
+    }
+
+    /// A record was acknowledged; true if others have waited for that.
+    pub(super) fn acked(&mut self, partition: i32) -> bool {
+        let known = self.at(partition);
+        known.is_some_and(|known| std::mem::replace(known, Known::Yes) == Known::Asked)
+    }
+
+    /// What was taken was not sent after all.
+    pub(super) fn give_back(&mut self, partition: i32) {
+        if let Some(known @ Known::Asked) = self.at(partition) {
+            *known = Known::No;
+        }
+    }
+
+    /// A new producer knows nothing.
+    pub(super) fn forget(&mut self) {
+        self.0.fill(Known::No);
+    }
+
+    fn at(&mut self, partition: i32) -> Option<&mut Known> {
+        usize::try_from(partition).ok().and_then(|place| self.0.get_mut(place))
+    }
+}
+
+/// MurmurHash2 with the seed of Kafka's clients.
+fn murmur2(key: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
+    let words = key.chunks_exact(4);
+    let tail = words.remainder();
+    let mut hash = words.fold(0x9747_b28c ^ length, |hash, word| {
+        let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]).wrapping_mul(M);
+        hash.wrapping_mul(M) ^ (word ^ (word >> 24)).wrapping_mul(M)
+    });
+    if !tail.is_empty() {
+        let rest = tail.iter().rev().fold(0, |rest, byte| rest << 8 | u32::from(*byte));
+        hash = (hash ^ rest).wrapping_mul(M);
+    }
+    hash = (hash ^ (hash >> 13)).wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of Kafka's own test (`UtilsTest.testMurmur2`).
+    #[test]
+    fn keys_hash_as_in_kafkas_own_clients() {
+        let known: [(&str, i32); 6] = [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            ("abc", 479_470_107),
+        ];
+        for (key, hash) in known {
+            assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_partition_takes_one_record_until_that_is_acknowledged() {
+        let mut partitions = Partitions::new(2);
+        assert!(partitions.take(0));
+        assert!(!partitions.take(0), "the first is on its way");
+        assert!(partitions.take(1), "the other partition waits for nobody");
+        assert!(partitions.acked(0), "others may have waited");
+        assert!(!partitions.acked(0));
+        assert!(partitions.take(0) && partitions.take(0));
+        partitions.give_back(1);
+        assert!(partitions.take(1), "the first was not sent");
+        partitions.give_back(0);
+        assert!(partitions.take(0) && partitions.take(0), "it stays known");
+        partitions.forget();
+        assert!(partitions.take(0) && !partitions.take(0), "a new producer");
+        assert!(!partitions.take(7) && !partitions.take(-1), "there is none");
+    }
+}
