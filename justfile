@@ -12,6 +12,10 @@ default:
 bench *args: build
     @{{ crossover }} bench {{ args }}
 
+# Break things under load: ./just chaos NAME [polling|event-driven], chaos smoke, chaos all
+chaos *args: build
+    @{{ crossover }} chaos {{ args }}
+
 # Write a run's report again, also of a run that died
 report *args: build
     @{{ crossover }} report {{ args }}

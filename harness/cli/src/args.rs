@@ -42,6 +42,8 @@ pub fn without_secrets(mut error: clap::Error) -> clap::Error {
 pub enum Command {
     /// Run a bench scenario in a dispatch mode and write its report
     Bench(BenchArgs),
+    /// Run a scenario that breaks things under load, and say what was lost, doubled and reordered, and how long recovery took
+    Chaos(ChaosArgs),
     /// Write the report of a run again from what it recorded, also of one that died
     Report(ReportArgs),
     /// Say which servers would be used, what is missing, and how to get it; with --testbed external, look at yours
@@ -117,6 +119,26 @@ pub struct BenchArgs {
     pub mode: BenchMode,
     /// A scenario under scenarios/bench/, or the path of a scenario file [default: default, of compare: compare]
     pub scenario: Option<String>,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Flags of `chaos`.
+#[derive(Debug, Clone, Args)]
+pub struct ChaosArgs {
+    /// A scenario under scenarios/chaos/, the path of a scenario file, `smoke` for a few short ones, or `all`
+    pub scenario: String,
+    /// Dispatch mode [default: event-driven; of smoke and all: each that the scenario has a fault for]
+    pub mode: Option<Mode>,
+    /// How it is run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Flags of commands that run scenarios.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
     /// Fixes the plan, in place of the scenario's seed
     #[arg(long)]
     pub seed: Option<u64>,

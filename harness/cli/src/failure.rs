@@ -62,7 +62,8 @@ fn told(error: &anyhow::Error) -> String {
         })
 }
 
-fn code_of(error: &anyhow::Error) -> u8 {
+/// The exit code that an error stands for.
+pub fn code_of(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<BadInput>() {
             return 2;

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Bench(args) => commands::bench::run(args).await,
+        Command::Chaos(args) => commands::chaos::run(args).await,
         Command::Report(args) => commands::report::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Setup => commands::setup::run().await,

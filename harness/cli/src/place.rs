@@ -24,12 +24,18 @@ pub fn root() -> anyhow::Result<PathBuf> {
     })
 }
 
-/// The file of a scenario: a path, or a name under `scenarios/bench/`.
-pub fn scenario(name: &str) -> anyhow::Result<PathBuf> {
+/// Scenarios that measure.
+pub const BENCH: &str = "scenarios/bench";
+
+/// Scenarios that break things.
+pub const CHAOS: &str = "scenarios/chaos";
+
+/// The file of a scenario: a path, or a name in one of the two directories.
+pub fn scenario(directory: &str, name: &str) -> anyhow::Result<PathBuf> {
     if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
         return Ok(PathBuf::from(name));
     }
-    let directory = root()?.join("scenarios/bench");
+    let directory = root()?.join(directory);
     let path = directory.join(format!("{name}.toml"));
     if path.is_file() {
         return Ok(path);
@@ -40,6 +46,11 @@ pub fn scenario(name: &str) -> anyhow::Result<PathBuf> {
         did_you_mean(name, &names),
         names.join(", ")
     )))
+}
+
+/// Names of all scenarios in one of the two directories.
+pub fn scenarios(directory: &str) -> anyhow::Result<Vec<String>> {
+    names_in(&root()?.join(directory))
 }
 
 /// The directory of a run, sweep or comparison: a path, or a name under `reports/runs/`.

@@ -7,8 +7,8 @@ use crossover_testbed::{Result, TestbedError};
 pub enum Act {
     /// It signals the process: kill, stop, terminate.
     Signal,
-    /// It cuts or spoils a link that goes through a proxy of ours.
-    Link,
+    /// It speaks to the server, or acts on a link to it.
+    Client,
 }
 
 /// Refuses faults on the user's servers: always without `--allow-faults`, and with it those that take a process of ours.
@@ -22,7 +22,7 @@ pub fn check_faults<'a>(faults: impl IntoIterator<Item = (&'a str, Act)>, allow:
             _ if is_ours(target) => continue,
             _ if !allow => "faults on it need --allow-faults; pass that, or take the fault out",
             Act::Signal => "its process can't be signalled from here; take the fault out, or use --testbed local",
-            Act::Link => continue,
+            Act::Client => continue,
         };
         return Err(TestbedError::BadInput(format!(
             "faults[{index}].target: found {target:?}, which is a server of yours with --testbed external: {problem}"
@@ -49,12 +49,12 @@ mod tests {
             "{error}"
         );
         assert!(
-            refused("broker:1", Act::Link, false)
+            refused("broker:1", Act::Client, false)
                 .to_string()
                 .contains("--allow-faults")
         );
         let error = refused("broker:1", Act::Signal, true).to_string();
         assert!(error.contains("can't be signalled"), "{error}");
-        assert!(check_faults([("relay:leader", Act::Signal), ("postgres", Act::Link)], true).is_ok());
+        assert!(check_faults([("relay:leader", Act::Signal), ("postgres", Act::Client)], true).is_ok());
     }
 }

@@ -10,7 +10,7 @@ use crossover_evidence::series::Series;
 use crossover_report::ComparePage;
 use tokio::sync::watch;
 
-use super::bench::{code_of, shown, with_left_behind};
+use super::running::{code_of, shown, with_left_behind};
 use crate::args::Mode;
 use crate::failure::{INTERRUPTED, bad_input, severity};
 use crate::place::COMPARE_FILE;

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod bench;
+pub mod chaos;
 pub mod clean;
 mod compare;
 pub mod dlq;
@@ -8,5 +9,6 @@ pub mod doctor;
 pub mod instrument;
 pub mod relay;
 pub mod report;
+mod running;
 pub mod setup;
 mod sweep;

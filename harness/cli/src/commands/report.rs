@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::bench::conclude;
+use super::running::conclude;
 use super::{compare, sweep};
 use crate::args::ReportArgs;
 use crate::place;

@@ -9,7 +9,7 @@ use crossover_evidence::result::{Claim, ClaimVerdict, RunResult};
 use crossover_report::{SweepPage, SweepPoint};
 use tokio::sync::watch;
 
-use super::bench::{code_of, shown, with_left_behind};
+use super::running::{code_of, shown, with_left_behind};
 use crate::failure::{INTERRUPTED, bad_input, severity};
 use crate::place::SWEEP_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};

@@ -104,9 +104,11 @@ fn rounded(value: f64) -> String {
 /// Follows a path; in a list, by the `name` of an item.
 fn lookup<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(value, |value, step| match value {
+        // By name, or by place.
         Value::Array(items) => items
             .iter()
-            .find(|item| item.get("name").and_then(Value::as_str) == Some(step)),
+            .find(|item| item.get("name").and_then(Value::as_str) == Some(step))
+            .or_else(|| items.get(step.parse::<usize>().ok()?)),
         _ => value.get(step),
     })
 }
@@ -134,6 +136,8 @@ mod tests {
         let verdict = |metric, most| judge_one(&hypothesis(metric, most), &result).verdict;
         assert_eq!(verdict("phases.steady.lock_wait_share", 0.3), ClaimVerdict::Supported);
         assert_eq!(verdict("phases.steady.lock_wait_share", 0.2), ClaimVerdict::Refuted);
+        assert_eq!(verdict("phases.0.lock_wait_share", 0.3), ClaimVerdict::Supported);
+        assert_eq!(verdict("phases.1.lock_wait_share", 0.3), ClaimVerdict::NotSettled);
         assert_eq!(verdict("x.y", 1.0), ClaimVerdict::NotSettled);
         assert_eq!(verdict("x.z", 1.0), ClaimVerdict::NotSettled);
     }

@@ -20,7 +20,7 @@ use super::progress::Progress;
 use super::servers::{Local, Provider, Servers};
 use crate::args::Mode;
 use crate::failure::bad_input;
-use crate::scenario::Document;
+use crate::scenario::{Action, Document, Fault};
 
 /// Name of the engine's database.
 const DATABASE: &str = "crossover";
@@ -92,7 +92,11 @@ pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::R
                    give 6s or more";
         return Err(bad_input(format!("event_driven.session_timeout: found {found}; {why}")));
     }
-    let faults = document.faults.iter().map(|fault| (fault.target.as_str(), Act::Signal));
+    let act = |fault: &Fault| match fault.action(&document.topology) {
+        Ok(Action::Process(..)) | Err(_) => Act::Signal,
+        Ok(Action::Link(..) | Action::Postgres(_) | Action::Topic(..)) => Act::Client,
+    };
+    let faults = document.faults.iter().map(|fault| (fault.target.as_str(), act(fault)));
     Ok(check_faults(faults, external.allow_faults)?)
 }
 

@@ -227,7 +227,7 @@ definition = { name = "d", steps = [{ name = "s", jobs = [{ job_type = "j" }] }]
         let fault = "\n[[faults]]\nkind = \"kill\"\ntarget = \"worker:2\"\nat = \"0s\"\n";
         let message = refusal(&format!("{GOOD}{fault}"));
         assert!(
-            message.contains("allowed are postgres, replica:1 to replica:1, worker:1 to worker:1, relay:leader"),
+            message.contains("allowed are postgres, replica:1 to replica:1, worker:1 to worker:1, relay:1 to relay:1"),
             "{message}"
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossover_engine::serve::POLL_JOBS_MAX;
 use crossover_evidence::load::{LoadError, validate_phases};
 
-use super::{Document, Hypothesis, Target};
+use super::{Document, Hypothesis};
 
 impl Document {
     /// Checks what the types can't.
@@ -133,14 +133,15 @@ impl Document {
         let timed = self.load.iter().filter_map(|phase| phase.duration).sum::<Duration>();
         let traced = self.load.iter().any(|phase| phase.file.is_some());
         for (index, fault) in self.faults.iter().enumerate() {
-            Target::parse(&fault.target, &self.topology).map_err(|problem| LoadError {
-                place: format!("faults[{index}].target"),
+            fault.action(&self.topology).map_err(|(key, problem)| LoadError {
+                place: format!("faults[{index}].{key}"),
                 problem,
             })?;
-            if !traced && fault.at + fault.lasts > timed {
+            let latest = fault.at + fault.jitter.unwrap_or_default() + fault.lasts();
+            if !traced && latest > timed {
                 let (at, lasts) = (
                     humantime::format_duration(fault.at),
-                    humantime::format_duration(fault.lasts),
+                    humantime::format_duration(fault.lasts()),
                 );
                 let timed = humantime::format_duration(timed);
                 let problem = format!("found {at} for {lasts}; it must end within the load, which lasts {timed}");

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use crossover_testbed::{RunLock, Supervisor};
 use tokio::sync::watch;
 
-use super::bench::{ensure_room, run_name, shown, watch_interrupt};
+use super::running::{ensure_room, run_name, shown, watch_interrupt};
 use crate::args::RelayArgs;
 use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
 use crate::place;

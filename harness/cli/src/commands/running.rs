@@ -1,0 +1,222 @@
+//! What commands that run scenarios share: where runs go, how they end, the command that repeats one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use crossover_evidence::result::{Check, Claim, ClaimVerdict, RunInfo, RunResult, Verdict};
+use crossover_external::TestbedKind;
+use crossover_testbed::{TestbedError, disk};
+use tokio::sync::watch;
+
+use crate::args::RunArgs;
+use crate::failure::{FAILED, INTERRUPTED, INVALID, LEFT_BEHIND, bad_input};
+use crate::place;
+use crate::run::RunDirectory;
+
+/// Room that a run may need for its history, samples and database copy (bytes).
+const DISK_NEEDED_BYTES: u64 = 500_000_000;
+
+/// The changes of keys that the flags ask for.
+pub fn overrides(args: &RunArgs) -> Vec<String> {
+    let mut overrides = args.set.clone();
+    overrides.extend(args.seed.map(|seed| format!("seed={seed}")));
+    overrides
+}
+
+/// Makes the directory that runs go to, if there is room.
+///
+/// # Errors
+/// Bad input if it can't be made, no testbed if the disk is full.
+pub fn output_directory(args: &RunArgs) -> anyhow::Result<PathBuf> {
+    let output = place::root()?.join(&args.output);
+    std::fs::create_dir_all(&output).map_err(|error| {
+        bad_input(format!(
+            "can't make {}: {error}; choose another --output",
+            output.display()
+        ))
+    })?;
+    ensure_room(&output)?;
+    Ok(output)
+}
+
+pub fn ensure_room(output: &Path) -> Result<(), TestbedError> {
+    disk::ensure_free(output, DISK_NEEDED_BYTES).map_err(|error| match error {
+        // It speaks of where the servers' data goes; this is where the run's own files go.
+        TestbedError::Unavailable { what, .. } => {
+            TestbedError::unavailable(what, "free some space, or give an --output on a larger disk")
+        }
+        other => other,
+    })
+}
+
+/// Prints the table and the path of the report; picks the exit code.
+pub fn conclude(directory: &RunDirectory, result: &RunResult) -> u8 {
+    println!("{}", crossover_report::run_terminal(result));
+    println!("{}", shown(&directory.file("report.html")));
+    code_of(result)
+}
+
+/// Says last what was left behind, where it is not overlooked; the exit code then is no success.
+pub fn with_left_behind(code: u8, left_behind: &[String]) -> u8 {
+    for line in left_behind {
+        eprintln!("{line}");
+    }
+    match left_behind {
+        [] => code,
+        _ => code.max(LEFT_BEHIND),
+    }
+}
+
+/// The exit code that a result stands for.
+pub fn code_of(result: &RunResult) -> u8 {
+    code(&result.run, &result.checks, &result.claims)
+}
+
+/// What was not measured well has nothing to say about hypotheses, so `INVALID` goes before `FAILED`.
+fn code(run: &RunInfo, checks: &[Check], claims: &[Claim]) -> u8 {
+    let refuted = |claim: &Claim| claim.id == "hypothesis" && claim.verdict == ClaimVerdict::Refuted;
+    let failed = checks.iter().any(|check| check.verdict == Verdict::Fail) || claims.iter().any(refuted);
+    match run {
+        run if run.interrupted => INTERRUPTED,
+        run if !run.valid => INVALID,
+        _ if failed => FAILED,
+        _ => 0,
+    }
+}
+
+/// Relative to the current directory where that is shorter to read.
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// `<scenario>-<mode>-<utc>`.
+pub fn run_name(scenario: &str, mode: &str) -> PathBuf {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    PathBuf::from(format!("{scenario}-{mode}-{now}"))
+}
+
+/// The flags of a command that repeats the run, as a person would type them.
+pub fn flags(args: &RunArgs) -> String {
+    let mut command = String::new();
+    if let Some(seed) = args.seed {
+        command.push_str(&format!(" --seed {seed}"));
+    }
+    for set in &args.set {
+        command.push_str(&format!(" --set {set}"));
+    }
+    if args.no_history {
+        command.push_str(" --no-history");
+    }
+    if args.external.testbed == TestbedKind::External {
+        command.push_str(" --testbed external");
+    }
+    // Where they are, and never a password: that is in a file, or was given by a variable.
+    let external = &args.external;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let mut flags = vec![
+        ("--external-database", external.external_database.clone()),
+        ("--external-database-file", path(&external.external_database_file)),
+    ];
+    flags.extend(
+        external
+            .external_broker
+            .iter()
+            .map(|broker| ("--external-broker", Some(broker.clone()))),
+    );
+    if external.testbed == TestbedKind::External {
+        // Of a run on servers of our own, it may be left over in its variable.
+        flags.push(("--kafka-config", path(&external.kafka_config)));
+    }
+    for (flag, value) in flags.into_iter().filter_map(|(flag, value)| Some((flag, value?))) {
+        command.push_str(&format!(" {flag} {value}"));
+    }
+    if external.allow_faults {
+        command.push_str(" --allow-faults");
+    }
+    command
+}
+
+/// Becomes true at the first Ctrl-C or SIGTERM; a second one ends the process at once (the supervisor cleans up).
+pub fn watch_interrupt() -> anyhow::Result<watch::Receiver<bool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't watch for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("can't watch for SIGTERM")?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if again {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+            let _ = sender.send(true);
+        }
+    });
+    Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(valid: bool, interrupted: bool) -> RunInfo {
+        RunInfo {
+            id: "r".to_owned(),
+            scenario: "s".to_owned(),
+            title: "t".to_owned(),
+            mode: "polling".to_owned(),
+            seed: 1,
+            command: String::new(),
+            git_commit: None,
+            started_at: String::new(),
+            duration_s: 1.0,
+            valid,
+            invalid_reasons: Vec::new(),
+            interrupted,
+        }
+    }
+
+    fn check(verdict: Verdict) -> Check {
+        Check {
+            name: "nothing-lost".to_owned(),
+            verdict,
+            detail: String::new(),
+            story: Vec::new(),
+        }
+    }
+
+    fn claim(id: &str, verdict: ClaimVerdict) -> Claim {
+        Claim {
+            id: id.to_owned(),
+            text: String::new(),
+            verdict,
+            evidence: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_left_behind_is_no_success_and_hides_no_graver_code() {
+        let left = ["not all could be removed at the end".to_owned()];
+        assert_eq!(with_left_behind(0, &[]), 0);
+        assert_eq!(with_left_behind(0, &left), LEFT_BEHIND);
+        assert_eq!(with_left_behind(FAILED, &left), FAILED);
+        assert_eq!(with_left_behind(INTERRUPTED, &left), INTERRUPTED);
+    }
+
+    #[test]
+    fn a_failed_check_or_a_refuted_hypothesis_fails_a_valid_run_and_no_other() {
+        let valid = run(true, false);
+        let (good, bad) = ([check(Verdict::Pass), check(Verdict::Unknown)], [check(Verdict::Fail)]);
+        let refuted = [claim("hypothesis", ClaimVerdict::Refuted)];
+        assert_eq!(code(&valid, &good, &[claim("hypothesis", ClaimVerdict::NotSettled)]), 0);
+        // A refuted claim of the seed is a result, not a failure.
+        assert_eq!(code(&valid, &good, &[claim("C04", ClaimVerdict::Refuted)]), 0);
+        assert_eq!(code(&valid, &good, &refuted), FAILED);
+        assert_eq!(code(&valid, &bad, &[]), FAILED);
+        assert_eq!(code(&run(false, false), &bad, &refuted), INVALID);
+        assert_eq!(code(&run(false, true), &bad, &refuted), INTERRUPTED);
+    }
+}

@@ -1,0 +1,310 @@
+//! What a table of `[[faults]]` means: kind, target and parameters together. Pure.
+
+use std::time::Duration;
+
+use crossover_testbed::Toxic;
+use crossover_testbed::links::Link;
+use crossover_testbed::toxiproxy::Direction;
+
+use super::target::{self, ProcessTarget};
+use super::{Fault, FaultKind, Flow};
+use crate::scenario::Topology;
+
+/// What is to be done, and to what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// A signal to a process.
+    Process(ProcessFault, ProcessTarget),
+    /// A link is spoiled.
+    Link(LinkFault, Vec<Link>),
+    /// PostgreSQL itself goes on, and is no use.
+    Postgres(PostgresFault),
+    /// A topic, by its job type.
+    Topic(TopicFault, String),
+}
+
+/// What is done to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessFault {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP.
+    Stop,
+    /// SIGTERM, or PostgreSQL's fast shutdown.
+    Terminate,
+}
+
+/// What is done to a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkFault {
+    /// It is cut.
+    Down,
+    /// What flows is spoiled, one way or both.
+    Toxic(Toxic, Vec<Direction>),
+}
+
+/// What is done in PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostgresFault {
+    /// The engine's sessions are ended.
+    TerminateBackends,
+    /// No connection is left.
+    ExhaustConnections,
+    /// A snapshot is held.
+    HoldTransaction,
+}
+
+/// What is done to a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicFault {
+    /// It is deleted; the relay makes it again.
+    Delete,
+    /// `max.message.bytes` is lowered.
+    LimitMessageSize {
+        /// To this.
+        bytes: u32,
+    },
+}
+
+/// Which key is wrong, and why.
+pub type Problem = (&'static str, String);
+
+/// The keys that only some kinds have.
+const PARAMETERS: [&str; 6] = ["direction", "latency", "latency_jitter", "kb_per_s", "after", "bytes"];
+
+impl Fault {
+    /// What it means in this topology.
+    ///
+    /// # Errors
+    /// The key that is wrong, what was found, and what is allowed.
+    pub fn action(&self, topology: &Topology) -> Result<Action, Problem> {
+        self.check_parameters()?;
+        self.check_times()?;
+        let action = match self.kind {
+            FaultKind::Kill => Action::Process(ProcessFault::Kill, self.process(topology)?),
+            FaultKind::Stop => Action::Process(ProcessFault::Stop, self.process(topology)?),
+            FaultKind::Terminate | FaultKind::Restart => {
+                Action::Process(ProcessFault::Terminate, self.process(topology)?)
+            }
+            FaultKind::Down => Action::Link(LinkFault::Down, self.links(topology)?),
+            FaultKind::Latency
+            | FaultKind::Bandwidth
+            | FaultKind::Timeout
+            | FaultKind::Reset
+            | FaultKind::SlowClose => {
+                let spoilt = LinkFault::Toxic(self.toxic()?, self.directions());
+                Action::Link(spoilt, self.links(topology)?)
+            }
+            FaultKind::TerminateBackends => Action::Postgres(self.in_postgres(PostgresFault::TerminateBackends)?),
+            FaultKind::ExhaustConnections => Action::Postgres(self.in_postgres(PostgresFault::ExhaustConnections)?),
+            FaultKind::HoldTransaction => Action::Postgres(self.in_postgres(PostgresFault::HoldTransaction)?),
+            FaultKind::DeleteTopic => Action::Topic(TopicFault::Delete, self.topic()?),
+            FaultKind::LimitMessageSize => {
+                let bytes = needed("bytes", self.bytes)?;
+                Action::Topic(TopicFault::LimitMessageSize { bytes }, self.topic()?)
+            }
+        };
+        Ok(action)
+    }
+
+    /// A key that the kind has no use for was meant for another.
+    fn check_parameters(&self) -> Result<(), Problem> {
+        let allowed: &[&str] = match self.kind {
+            FaultKind::Latency => &["direction", "latency", "latency_jitter"],
+            FaultKind::Bandwidth => &["direction", "kb_per_s"],
+            FaultKind::Timeout | FaultKind::Reset | FaultKind::SlowClose => &["direction", "after"],
+            FaultKind::LimitMessageSize => &["bytes"],
+            _ => &[],
+        };
+        let given = [
+            self.direction.is_some(),
+            self.latency.is_some(),
+            self.latency_jitter.is_some(),
+            self.kb_per_s.is_some(),
+            self.after.is_some(),
+            self.bytes.is_some(),
+        ];
+        let unwanted = PARAMETERS
+            .iter()
+            .zip(given)
+            .find(|(key, given)| *given && !allowed.contains(key));
+        if let Some((key, _)) = unwanted {
+            let may = match allowed {
+                [] => "none such key".to_owned(),
+                keys => keys.join(", "),
+            };
+            return Err((
+                key,
+                format!("a fault of kind {:?} has {may}; take it out", self.kind.to_string()),
+            ));
+        }
+        if self.kind == FaultKind::Restart && self.lasts.is_some() {
+            let why = "a restart starts the part again at once; for a time without it, use kind = \"terminate\"";
+            return Err(("for", why.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// A fault does not come again before it is mended.
+    fn check_times(&self) -> Result<(), Problem> {
+        let Some(every) = self.every else { return Ok(()) };
+        let least = self.lasts() + self.jitter.unwrap_or_default() + Duration::from_millis(100);
+        if every < least {
+            let (found, least) = (humantime::format_duration(every), humantime::format_duration(least));
+            let why = format!("found {found}; with its time and its jitter, it can't come again before {least}");
+            return Err(("every", why));
+        }
+        Ok(())
+    }
+
+    fn process(&self, topology: &Topology) -> Result<ProcessTarget, Problem> {
+        ProcessTarget::parse(&self.target, topology).map_err(|problem| ("target", problem))
+    }
+
+    fn links(&self, topology: &Topology) -> Result<Vec<Link>, Problem> {
+        let links = target::links(&self.target, topology).map_err(|problem| ("target", problem))?;
+        if !topology.proxied {
+            let why = "links can be broken only where proxies are; set topology.proxied = true";
+            return Err(("target", format!("found {:?}; {why}", self.target)));
+        }
+        Ok(links)
+    }
+
+    fn in_postgres(&self, fault: PostgresFault) -> Result<PostgresFault, Problem> {
+        match self.target.as_str() {
+            "postgres" => Ok(fault),
+            found => Err((
+                "target",
+                format!(
+                    "found {found:?}; a fault of kind {:?} allows postgres",
+                    self.kind.to_string()
+                ),
+            )),
+        }
+    }
+
+    fn topic(&self) -> Result<String, Problem> {
+        let job_type = self.target.strip_prefix("topic:").filter(|name| !name.is_empty());
+        job_type.map(str::to_owned).ok_or_else(|| {
+            let found = &self.target;
+            (
+                "target",
+                format!("found {found:?}; a fault of a topic allows topic:JOB_TYPE"),
+            )
+        })
+    }
+
+    fn toxic(&self) -> Result<Toxic, Problem> {
+        Ok(match self.kind {
+            FaultKind::Latency => Toxic::Latency {
+                latency: needed("latency", self.latency)?,
+                jitter: self.latency_jitter.unwrap_or_default(),
+            },
+            FaultKind::Bandwidth => Toxic::Bandwidth {
+                kb_per_s: needed("kb_per_s", self.kb_per_s.filter(|kb| *kb > 0))?,
+            },
+            FaultKind::Reset => Toxic::ResetPeer {
+                after: self.after.unwrap_or_default(),
+            },
+            FaultKind::SlowClose => Toxic::SlowClose {
+                delay: needed("after", self.after)?,
+            },
+            _ => Toxic::Timeout { after: self.after },
+        })
+    }
+
+    fn directions(&self) -> Vec<Direction> {
+        match self.direction.unwrap_or(Flow::Both) {
+            Flow::Upstream => vec![Direction::Upstream],
+            Flow::Downstream => vec![Direction::Downstream],
+            Flow::Both => vec![Direction::Upstream, Direction::Downstream],
+        }
+    }
+}
+
+fn needed<T>(key: &'static str, value: Option<T>) -> Result<T, Problem> {
+    let unit = match key {
+        "latency" | "after" => "a duration, as in \"100ms\"",
+        "kb_per_s" => "kB a second, 1 or more",
+        _ => "a number of bytes",
+    };
+    value.ok_or_else(|| (key, format!("found nothing; this kind of fault needs {unit}")))
+}
+
+impl Action {
+    /// Is what it acts on there in polling mode too?
+    pub fn is_in_every_mode(&self) -> bool {
+        match self {
+            Self::Process(_, target) => target.is_in_every_mode(),
+            Self::Link(_, links) => links
+                .iter()
+                .all(|link| *link == Link::Postgres(crossover_testbed::links::PostgresRole::Replicas)),
+            Self::Postgres(_) => true,
+            Self::Topic(..) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(text: &str, proxied: bool) -> Result<Action, Problem> {
+        let fault: Fault = toml::from_str(&format!("at = \"1s\"\n{text}")).unwrap();
+        let topology = Topology {
+            proxied,
+            ..Topology::default()
+        };
+        fault.action(&topology)
+    }
+
+    #[test]
+    fn each_kind_takes_its_own_keys_and_targets() {
+        let cut = action("kind = \"down\"\ntarget = \"link:kafka-relay\"", true);
+        assert!(matches!(cut, Ok(Action::Link(LinkFault::Down, links)) if links.len() == 1));
+        let slow = action(
+            "kind = \"latency\"\ntarget = \"link:postgres-replicas\"\nlatency = \"20ms\"",
+            true,
+        )
+        .unwrap();
+        assert!(slow.is_in_every_mode());
+        let small = action(
+            "kind = \"limit-message-size\"\ntarget = \"topic:work\"\nbytes = 2000",
+            false,
+        )
+        .unwrap();
+        assert!(!small.is_in_every_mode());
+        assert!(action("kind = \"hold-transaction\"\ntarget = \"postgres\"", false).is_ok());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_key_and_what_is_allowed() {
+        let refused = |text: &str| {
+            let (key, problem) = action(text, true).unwrap_err();
+            format!("{key}: {problem}")
+        };
+        let said = refused("kind = \"kill\"\ntarget = \"worker:1\"\nlatency = \"1s\"");
+        assert!(
+            said.starts_with("latency: a fault of kind \"kill\" has none such key"),
+            "{said}"
+        );
+        let said = refused("kind = \"latency\"\ntarget = \"link:kafka\"");
+        assert!(said.starts_with("latency: found nothing"), "{said}");
+        let said = refused("kind = \"latency\"\ntarget = \"worker:1\"\nlatency = \"1s\"");
+        assert!(
+            said.contains("found \"worker:1\"") && said.contains("link:postgres-replicas"),
+            "{said}"
+        );
+        let said = refused("kind = \"restart\"\ntarget = \"worker:1\"\nfor = \"2s\"");
+        assert!(said.starts_with("for: "), "{said}");
+        let said = refused("kind = \"kill\"\ntarget = \"worker:1\"\nfor = \"2s\"\nevery = \"2s\"");
+        assert!(
+            said.starts_with("every: found 2s") && said.contains("2s 100ms"),
+            "{said}"
+        );
+        let said = refused("kind = \"delete-topic\"\ntarget = \"work\"");
+        assert!(said.contains("topic:JOB_TYPE"), "{said}");
+        let (key, said) = action("kind = \"down\"\ntarget = \"link:kafka\"", false).unwrap_err();
+        assert!(key == "target" && said.contains("topology.proxied = true"), "{said}");
+    }
+}

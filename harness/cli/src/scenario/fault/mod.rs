@@ -1,0 +1,144 @@
+//! `[[faults]]`: what is broken, when, for how long, and how often.
+//!
+//! | module | owns |
+//! |---|---|
+//! | this | the table's keys |
+//! | [`action`] | what a table means: its keys together, checked against the topology |
+//! | [`target`] | which part or link is meant |
+//! | [`schedule`] | the moments of a fault that comes again |
+
+mod action;
+mod schedule;
+mod target;
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use action::{Action, LinkFault, PostgresFault, ProcessFault, TopicFault};
+pub use schedule::moments;
+pub use target::ProcessTarget;
+
+/// How long a fault lasts that does not say.
+const LASTS: Duration = Duration::from_secs(1);
+
+/// Something is broken at a moment of the load, and mended after a while.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What is done.
+    pub kind: FaultKind,
+    /// To which part or link.
+    pub target: String,
+    /// From the start of the load.
+    #[serde(with = "humantime_serde")]
+    pub at: Duration,
+    /// Until it is mended: started again, continued, or let through.
+    #[serde(default, rename = "for", with = "humantime_serde")]
+    pub lasts: Option<Duration>,
+    /// Again after so long, from `at` on, to the end of the load.
+    #[serde(default, with = "humantime_serde")]
+    pub every: Option<Duration>,
+    /// Each time it is late by up to this, as the seed has it.
+    #[serde(default, with = "humantime_serde")]
+    pub jitter: Option<Duration>,
+    /// Of a link: which way the data flow that are spoiled; both if absent.
+    #[serde(default)]
+    pub direction: Option<Flow>,
+    /// Of `latency`: how long all data are delayed.
+    #[serde(default, with = "humantime_serde")]
+    pub latency: Option<Duration>,
+    /// Of `latency`: by up to so much more or less.
+    #[serde(default, with = "humantime_serde")]
+    pub latency_jitter: Option<Duration>,
+    /// Of `bandwidth`: how much gets through.
+    #[serde(default)]
+    pub kb_per_s: Option<u64>,
+    /// Of `timeout` and `reset`: how long a connection stays open; of `slow-close`: how long its end is held up.
+    #[serde(default, with = "humantime_serde")]
+    pub after: Option<Duration>,
+    /// Of `limit-message-size`: the largest batch that the topic takes.
+    #[serde(default)]
+    pub bytes: Option<u32>,
+}
+
+impl Fault {
+    /// Until it is mended.
+    pub fn lasts(&self) -> Duration {
+        match self.kind {
+            FaultKind::Restart => Duration::ZERO,
+            _ => self.lasts.unwrap_or(LASTS),
+        }
+    }
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// SIGKILL; started again when mended.
+    Kill,
+    /// SIGSTOP; continued when mended.
+    Stop,
+    /// SIGTERM; started again when mended. For PostgreSQL: a fast shutdown.
+    Terminate,
+    /// SIGTERM, and started again at once.
+    Restart,
+    /// A link is cut: its connections are closed, and new ones refused.
+    Down,
+    /// A link delays all data.
+    Latency,
+    /// A link lets little through.
+    Bandwidth,
+    /// A link lets nothing through, and its connections stay open.
+    Timeout,
+    /// A link resets its connections.
+    Reset,
+    /// A link holds up the end of its connections.
+    SlowClose,
+    /// PostgreSQL ends the sessions of the engine's processes.
+    TerminateBackends,
+    /// All connections that PostgreSQL allows are taken.
+    ExhaustConnections,
+    /// A transaction stays open, and nothing that is dead since can be vacuumed.
+    HoldTransaction,
+    /// A topic is deleted.
+    DeleteTopic,
+    /// A topic takes smaller batches than before.
+    LimitMessageSize,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kill => "kill",
+            Self::Stop => "stop",
+            Self::Terminate => "terminate",
+            Self::Restart => "restart",
+            Self::Down => "down",
+            Self::Latency => "latency",
+            Self::Bandwidth => "bandwidth",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::SlowClose => "slow-close",
+            Self::TerminateBackends => "terminate-backends",
+            Self::ExhaustConnections => "exhaust-connections",
+            Self::HoldTransaction => "hold-transaction",
+            Self::DeleteTopic => "delete-topic",
+            Self::LimitMessageSize => "limit-message-size",
+        })
+    }
+}
+
+/// Which way data flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flow {
+    /// From the engine to the server.
+    Upstream,
+    /// From the server to the engine.
+    Downstream,
+    /// Both ways.
+    Both,
+}
