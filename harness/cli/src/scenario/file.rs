@@ -231,4 +231,19 @@ definition = { name = "d", steps = [{ name = "s", jobs = [{ job_type = "j" }] }]
             "{message}"
         );
     }
+
+    #[test]
+    fn every_scenario_of_ours_can_be_run() {
+        let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+        for directory in ["bench", "chaos"] {
+            let files = std::fs::read_dir(scenarios.join(directory)).unwrap();
+            for path in files.map(|file| file.unwrap().path()) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(text.starts_with("# "), "{}: say what is expected", path.display());
+                if let Err(error) = load(&path, &[]) {
+                    panic!("{error:#}");
+                }
+            }
+        }
+    }
 }

@@ -51,7 +51,7 @@ fn each_fault_of_a_scenario_is_named_with_its_place() {
     let fault = |kind: &str, target: &str, at: &str| {
         format!("{TINY}\n[[faults]]\nkind = \"{kind}\"\ntarget = \"{target}\"\nat = \"{at}\"\n")
     };
-    let cases: [(String, &[&str]); 17] = [
+    let cases: [(String, &[&str]); 21] = [
         // The file, its line, the key, and the nearest name that is one.
         (
             tiny_with("rate_per_s", "rate_per_sec"),
@@ -113,12 +113,28 @@ fn each_fault_of_a_scenario_is_named_with_its_place() {
         (
             fault("kill", "worker:2", "0s"),
             &[
-                "faults[0].target: found \"worker:2\"; allowed are postgres, replica:1 to replica:1, worker:1 to worker:1, relay:leader",
+                "faults[0].target: found \"worker:2\"; allowed are postgres, replica:1 to replica:1, worker:1 to worker:1, relay:1 to relay:1",
             ],
         ),
         (
             fault("kill", "kafka", "0s"),
             &["faults[0].target: found \"kafka\"; allowed are postgres"],
+        ),
+        (
+            fault("latency", "link:kafka", "0s"),
+            &["faults[0].latency: found nothing that can be used; this kind of fault needs a duration"],
+        ),
+        (
+            fault("down", "link:kafka", "0s"),
+            &["faults[0].target: found \"link:kafka\"", "set topology.proxied = true"],
+        ),
+        (
+            fault("kill", "worker:1", "0s") + "every = \"1s\"\n",
+            &["faults[0].every: found 1s; with its time and its jitter, it can't come again before 1s 100ms"],
+        ),
+        (
+            fault("kill", "worker:1", "0s") + "bytes = 7\n",
+            &["faults[0].bytes: a fault of kind \"kill\" has none such key; take it out"],
         ),
         (
             fault("stop", "worker:1", "1500ms"),

@@ -1,12 +1,16 @@
 //! Faults of topics, by the broker's own administration; and who leads one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use crossover_engine::kafka::Kafka;
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 
 use crate::scenario::TopicFault;
 
@@ -40,15 +44,51 @@ pub(super) async fn inject(kafka: &Kafka, fault: TopicFault, topic: &str) -> any
             alter(&admin, topic, Some((MESSAGE_SIZE, &bytes))).await?;
             Ok(limit(&admin, topic).await?.as_deref() == Some(&*bytes))
         }
+        TopicFault::Poison { records } => poison(kafka, topic, records).await,
     }
 }
 
 /// A topic that was deleted is made again by the relay.
 pub(super) async fn mend(kafka: &Kafka, fault: TopicFault, topic: &str) -> anyhow::Result<()> {
     match fault {
-        TopicFault::Delete => Ok(()),
+        TopicFault::Delete | TopicFault::Poison { .. } => Ok(()),
         TopicFault::LimitMessageSize { .. } => alter(&admin(kafka)?, topic, None).await,
     }
+}
+
+/// Counts what the broker has taken.
+#[derive(Clone, Default)]
+struct Taken(Arc<AtomicU32>);
+
+impl ClientContext for Taken {}
+
+impl ProducerContext for Taken {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        self.0.fetch_add(u32::from(result.is_ok()), Ordering::Relaxed);
+    }
+}
+
+/// Sends bytes that are no event: a Protobuf field whose length never ends. True if the broker has taken all.
+async fn poison(kafka: &Kafka, topic: &str, records: u32) -> anyhow::Result<bool> {
+    let (kafka, topic) = (kafka.clone(), topic.to_owned());
+    let send = move || -> anyhow::Result<bool> {
+        let taken = Taken::default();
+        let mut config = kafka.config("crossover-fault");
+        config.set("acks", "all").set("allow.auto.create.topics", "false");
+        let producer: ThreadedProducer<Taken> = config.create_with_context(taken.clone())?;
+        for number in 0..records {
+            let key = number.to_be_bytes();
+            let record = BaseRecord::to(&topic)
+                .key(&key[..])
+                .payload(&[0x0a, 0xff, 0xff, 0xff][..]);
+            producer.send(record).map_err(|(error, _)| error)?;
+        }
+        producer.flush(ANSWER_WITHIN)?;
+        Ok(taken.0.load(Ordering::Relaxed) == records)
+    };
+    tokio::task::spawn_blocking(send).await?
 }
 
 /// Sets the only setting of the topic, or none: ours have no others.

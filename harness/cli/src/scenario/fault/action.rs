@@ -64,13 +64,26 @@ pub enum TopicFault {
         /// To this.
         bytes: u32,
     },
+    /// Records that no worker can read.
+    Poison {
+        /// How many.
+        records: u32,
+    },
 }
 
 /// Which key is wrong, and why.
 pub type Problem = (&'static str, String);
 
 /// The keys that only some kinds have.
-const PARAMETERS: [&str; 6] = ["direction", "latency", "latency_jitter", "kb_per_s", "after", "bytes"];
+const PARAMETERS: [&str; 7] = [
+    "direction",
+    "latency",
+    "latency_jitter",
+    "kb_per_s",
+    "after",
+    "bytes",
+    "records",
+];
 
 impl Fault {
     /// What it means in this topology.
@@ -103,6 +116,10 @@ impl Fault {
                 let bytes = needed("bytes", self.bytes)?;
                 Action::Topic(TopicFault::LimitMessageSize { bytes }, self.topic()?)
             }
+            FaultKind::Poison => {
+                let records = needed("records", self.records.filter(|records| (1..=10_000).contains(records)))?;
+                Action::Topic(TopicFault::Poison { records }, self.topic()?)
+            }
         };
         Ok(action)
     }
@@ -114,6 +131,7 @@ impl Fault {
             FaultKind::Bandwidth => &["direction", "kb_per_s"],
             FaultKind::Timeout | FaultKind::Reset | FaultKind::SlowClose => &["direction", "after"],
             FaultKind::LimitMessageSize => &["bytes"],
+            FaultKind::Poison => &["records"],
             _ => &[],
         };
         let given = [
@@ -123,6 +141,7 @@ impl Fault {
             self.kb_per_s.is_some(),
             self.after.is_some(),
             self.bytes.is_some(),
+            self.records.is_some(),
         ];
         let unwanted = PARAMETERS
             .iter()
@@ -226,9 +245,15 @@ fn needed<T>(key: &'static str, value: Option<T>) -> Result<T, Problem> {
     let unit = match key {
         "latency" | "after" => "a duration, as in \"100ms\"",
         "kb_per_s" => "kB a second, 1 or more",
+        "records" => "a number of records, 1 to 10000",
         _ => "a number of bytes",
     };
-    value.ok_or_else(|| (key, format!("found nothing; this kind of fault needs {unit}")))
+    value.ok_or_else(|| {
+        (
+            key,
+            format!("found nothing that can be used; this kind of fault needs {unit}"),
+        )
+    })
 }
 
 impl Action {
@@ -289,7 +314,7 @@ mod tests {
             "{said}"
         );
         let said = refused("kind = \"latency\"\ntarget = \"link:kafka\"");
-        assert!(said.starts_with("latency: found nothing"), "{said}");
+        assert!(said.starts_with("latency: found nothing that can be used"), "{said}");
         let said = refused("kind = \"latency\"\ntarget = \"worker:1\"\nlatency = \"1s\"");
         assert!(
             said.contains("found \"worker:1\"") && said.contains("link:postgres-replicas"),

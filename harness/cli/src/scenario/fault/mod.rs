@@ -61,6 +61,9 @@ pub struct Fault {
     /// Of `limit-message-size`: the largest batch that the topic takes.
     #[serde(default)]
     pub bytes: Option<u32>,
+    /// Of `poison`: how many.
+    #[serde(default)]
+    pub records: Option<u32>,
 }
 
 impl Fault {
@@ -107,6 +110,8 @@ pub enum FaultKind {
     DeleteTopic,
     /// A topic takes smaller batches than before.
     LimitMessageSize,
+    /// Records that no worker can read come into a topic.
+    Poison,
 }
 
 impl fmt::Display for FaultKind {
@@ -127,6 +132,7 @@ impl fmt::Display for FaultKind {
             Self::HoldTransaction => "hold-transaction",
             Self::DeleteTopic => "delete-topic",
             Self::LimitMessageSize => "limit-message-size",
+            Self::Poison => "poison",
         })
     }
 }
