@@ -14,7 +14,8 @@
 //! - [`checks`]: ledger → verdicts, one file per checker, with the story of what failed;
 //! - [`samples`]: what the samplers saw, added up: waits, connections, CPU and memory, outbox and lag;
 //! - [`claims`]: finished runs → what they say of the seed's claims;
-//! - [`recovery`]: how long after a fault the latency and the backlog were back to normal; [`availability`]: what could
+//! - [`recovery`]: how soon after a fault latency or backlog left what is normal, and when they were back; [`take_over`]: how
+//!   long no relay led; [`availability`]: what could
 //!   still be handed in while it lasted;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
@@ -35,6 +36,7 @@ pub mod result;
 pub mod samples;
 pub mod series;
 pub mod snapshot;
+pub mod take_over;
 mod text;
 
 #[cfg(test)]

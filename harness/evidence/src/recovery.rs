@@ -1,4 +1,5 @@
-//! How long a fault was felt: from its injection until latency and backlog were back to what they were before it.
+//! How long a fault was felt: from its injection until latency and backlog were back to what they were before it; and how
+//! soon it was: until they first left that (C08).
 //!
 //! *Before* is the [`BASELINE_S`] seconds ahead of the fault, without those in which an earlier fault was still felt.
 //! *Back* is the first second from which, for [`STEADY_S`] seconds on end, p99 is within [`LATENCY_FACTOR`] of the median
@@ -23,41 +24,63 @@ pub fn with_recovery(faults: &[FaultInfo], series: &Series) -> Vec<FaultInfo> {
     let mut felt: Vec<(usize, usize)> = Vec::new();
     let mut done: Vec<FaultInfo> = Vec::with_capacity(faults.len());
     for fault in faults {
-        let back = if fault.took_effect {
-            back_to_normal(fault, series, &felt)
-        } else {
-            None
-        };
+        let limits = Limits::before(fault, series, &felt).filter(|_| fault.took_effect);
+        let back = limits.and_then(|limits| limits.back_to_normal(fault, series));
+        let seen = limits.and_then(|limits| limits.first_signal(fault, series));
         felt.push((second(fault.injected_s), back.unwrap_or(series.seconds)));
         done.push(FaultInfo {
             // Whole seconds, rounded up: the series knows no finer.
             recovery_s: back.map(|second| (second as f64 - fault.injected_s).max(0.0).ceil()),
+            // A second is known when it is over.
+            signal_s: seen.map(|second| (second as f64 + 1.0 - fault.injected_s).max(0.0).ceil()),
             ..fault.clone()
         });
     }
     done
 }
 
-fn back_to_normal(fault: &FaultInfo, series: &Series, felt: &[(usize, usize)]) -> Option<usize> {
-    let injected = second(fault.injected_s);
-    let calm = |second: &usize| !felt.iter().any(|(from, to)| (*from..*to).contains(second));
-    let before: Vec<usize> = (injected.saturating_sub(BASELINE_S)..injected).filter(calm).collect();
-    let latency_limit = median(before.iter().filter_map(|second| p99(series, *second)).collect())? * LATENCY_FACTOR;
-    let most = before
-        .iter()
-        .filter_map(|second| series.unfinished.get(*second))
-        .copied()
-        .fold(0.0, f64::max);
-    let normal = |second: usize| {
+/// What is normal, by the seconds before a fault.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    latency_ms: f64,
+    unfinished: f64,
+}
+
+impl Limits {
+    fn before(fault: &FaultInfo, series: &Series, felt: &[(usize, usize)]) -> Option<Self> {
+        let injected = second(fault.injected_s);
+        let calm = |second: &usize| !felt.iter().any(|(from, to)| (*from..*to).contains(second));
+        let before: Vec<usize> = (injected.saturating_sub(BASELINE_S)..injected).filter(calm).collect();
+        let usual = median(before.iter().filter_map(|second| p99(series, *second)).collect())?;
+        let most = before
+            .iter()
+            .filter_map(|second| series.unfinished.get(*second))
+            .copied()
+            .fold(0.0, f64::max);
+        Some(Self {
+            latency_ms: usual * LATENCY_FACTOR,
+            unfinished: most + BACKLOG_SLACK,
+        })
+    }
+
+    fn is_normal(self, series: &Series, second: usize) -> bool {
         let waiting = series.unfinished.get(second).copied().unwrap_or(f64::INFINITY);
         match series.dispatch_ms.get(second) {
-            Some(Some(bucket)) => bucket.p99.is_some_and(|p99| p99 <= latency_limit) && waiting <= most + BACKLOG_SLACK,
+            Some(Some(bucket)) => bucket.p99.is_some_and(|p99| p99 <= self.latency_ms) && waiting <= self.unfinished,
             _ => waiting <= 0.0,
         }
-    };
-    let last = series.seconds.checked_sub(STEADY_S)?;
-    // The second of the injection is half before it; mended or not, normal is normal.
-    (injected + 1..=last).find(|start| (*start..start + STEADY_S).all(normal))
+    }
+
+    fn back_to_normal(self, fault: &FaultInfo, series: &Series) -> Option<usize> {
+        let last = series.seconds.checked_sub(STEADY_S)?;
+        // The second of the injection is half before it; mended or not, normal is normal.
+        (second(fault.injected_s) + 1..=last)
+            .find(|start| (*start..start + STEADY_S).all(|second| self.is_normal(series, second)))
+    }
+
+    fn first_signal(self, fault: &FaultInfo, series: &Series) -> Option<usize> {
+        (second(fault.injected_s)..series.seconds).find(|second| !self.is_normal(series, *second))
+    }
 }
 
 fn p99(series: &Series, second: usize) -> Option<f64> {
@@ -112,6 +135,13 @@ mod tests {
         let queue = [1.0, 1.0, 1.0, 90.0, 80.0, 40.0, 2.0, 1.0, 1.0];
         let done = with_recovery(&[fault(3.0)], &series(&p99, &queue));
         assert_eq!(done[0].recovery_s, Some(3.0));
+        assert_eq!(done[0].signal_s, Some(1.0));
+    }
+
+    #[test]
+    fn a_fault_that_nobody_feels_gives_no_signal() {
+        let done = with_recovery(&[fault(3.0)], &series(&[10.0; 8], &[0.0; 8]));
+        assert_eq!((done[0].recovery_s, done[0].signal_s), (Some(1.0), None));
     }
 
     #[test]

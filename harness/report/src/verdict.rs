@@ -177,6 +177,10 @@ fn fault_sentence(fault: &FaultInfo) -> String {
         (true, Some(recovery)) => format!("back to normal {} after it began", seconds(recovery)),
         (true, None) => "not seen back to normal before the end".to_owned(),
     };
+    let take_over = match fault.take_over_s {
+        Some(took) => format!("; another relay led after {}", seconds(took)),
+        None => String::new(),
+    };
     let starts = match fault.starts_intended {
         0 => String::new(),
         intended => format!(
@@ -186,7 +190,7 @@ fn fault_sentence(fault: &FaultInfo) -> String {
         ),
     };
     sentence(&format!(
-        "fault at {at}{until}, {} on {}: {effect}{starts}",
+        "fault at {at}{until}, {} on {}: {effect}{take_over}{starts}",
         words(&fault.kind),
         fault.target
     ))

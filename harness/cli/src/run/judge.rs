@@ -15,6 +15,7 @@ use crossover_evidence::result::{
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
 use crossover_evidence::snapshot::{JobState, Snapshot};
+use crossover_evidence::take_over;
 use crossover_proto::clock::MonotonicNs;
 use crossover_report::RunPage;
 
@@ -95,7 +96,11 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         postgres: samples::postgres(samples, warm, end),
         outbox: outbox(meta, left, warm, load_end, end),
         lag: samples::lag(samples, warm, end, left.topics.as_ref()),
-        faults: recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series),
+        faults: take_over::with_take_over(
+            recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series),
+            history,
+            origin,
+        ),
         ledger: judgement.info,
         checks: judgement.checks,
         processes: samples::processes(samples, warm, end),

@@ -282,6 +282,7 @@ fn fault(target: &str, injected_s: f64, healed_s: f64, starts: (u64, u64)) -> Fa
         recovery_s: Some(9.0),
         starts_intended: starts.0,
         starts_accepted: starts.1,
+        ..FaultInfo::default()
     }
 }
 

@@ -17,6 +17,12 @@ pub struct FaultInfo {
     pub took_effect: bool,
     /// From injection until latency was back within 2× of before and the backlog drained (s).
     pub recovery_s: Option<f64>,
+    /// From injection until latency or backlog first left what they were before (s): whole seconds, rounded up.
+    #[serde(default)]
+    pub signal_s: Option<f64>,
+    /// Of a fault on the leading relay: from injection to the first row that another one picked up (s).
+    #[serde(default)]
+    pub take_over_s: Option<f64>,
     /// Arrivals whose intended time lies between injection and healing.
     #[serde(default)]
     pub starts_intended: u64,

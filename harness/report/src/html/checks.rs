@@ -30,7 +30,15 @@ pub fn fault_table(faults: &[(Option<&str>, &FaultInfo)]) -> Markup {
     let of_runs = faults.iter().any(|(mode, _)| mode.is_some());
     // A moment has no window in which starts could come.
     let had_window = faults.iter().any(|(_, fault)| fault.starts_intended > 0);
-    let mut heads = vec!["fault", "target", "took effect", "injected", "healed", "recovery"];
+    let mut heads = vec![
+        "fault",
+        "target",
+        "took effect",
+        "injected",
+        "healed",
+        "first signal",
+        "recovery",
+    ];
     if of_runs {
         heads.insert(0, "run");
     }
@@ -60,6 +68,7 @@ fn fault_row(fault: &FaultInfo) -> Vec<String> {
         .to_owned(),
         seconds(fault.injected_s),
         optional(fault.healed_s),
+        optional(fault.signal_s),
         optional(fault.recovery_s),
         starts(fault),
     ]

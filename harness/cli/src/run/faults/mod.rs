@@ -227,11 +227,7 @@ fn planned(fault: &Fault, at: Duration) -> FaultInfo {
         kind: fault.kind.to_string(),
         target: fault.target.clone(),
         injected_s: at.as_secs_f64(),
-        healed_s: None,
-        took_effect: false,
-        recovery_s: None,
-        // Counted by the report, from the history.
-        starts_intended: 0,
-        starts_accepted: 0,
+        // The rest is for the report to find, from the history.
+        ..FaultInfo::default()
     }
 }

@@ -1,0 +1,111 @@
+//! How long nobody led: from a fault on the leading relay to the first row that another process picked up.
+//!
+//! A leader is known by what it picks up, so this is an upper bound: with no row to pick up, nobody is seen to lead.
+
+use std::time::Duration;
+
+use crossover_proto::clock::MonotonicNs;
+use crossover_proto::history::{Event, HistoryFile};
+
+use crate::result::FaultInfo;
+
+/// Targets whose faults may end a lead.
+const OF_THE_LEAD: [&str; 2] = ["relay:", "link:postgres-relay-lock"];
+
+/// The faults with their take-over times filled in; a history file is one life of a process.
+#[must_use]
+pub fn with_take_over(faults: Vec<FaultInfo>, history: &[HistoryFile], origin: MonotonicNs) -> Vec<FaultInfo> {
+    let measured = |fault: FaultInfo| {
+        let is_of_the_lead = OF_THE_LEAD.iter().any(|target| fault.target.starts_with(target));
+        let injected = origin.plus(Duration::try_from_secs_f64(fault.injected_s).unwrap_or_default());
+        FaultInfo {
+            take_over_s: (fault.took_effect && is_of_the_lead)
+                .then(|| take_over(history, injected))
+                .flatten(),
+            ..fault
+        }
+    };
+    faults.into_iter().map(measured).collect()
+}
+
+fn take_over(history: &[HistoryFile], injected: MonotonicNs) -> Option<f64> {
+    let picks = |file: &HistoryFile| {
+        let picked = file
+            .records
+            .iter()
+            .filter(|record| matches!(record.event, Event::Picked { .. }));
+        picked.map(|record| record.at).collect::<Vec<_>>()
+    };
+    let lives: Vec<Vec<MonotonicNs>> = history.iter().map(picks).collect();
+    let last_before = |life: &Vec<MonotonicNs>| life.iter().rev().find(|at| **at <= injected).copied();
+    let leader = lives
+        .iter()
+        .enumerate()
+        .filter_map(|(place, life)| Some((last_before(life)?, place)))
+        .max()?
+        .1;
+    let others = lives.iter().enumerate().filter(|(place, _)| *place != leader);
+    let first = others
+        .filter_map(|(_, life)| life.iter().find(|at| **at > injected))
+        .min()?;
+    Some(first.saturating_since(injected).as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use crossover_proto::history::{JobKey, Record};
+    use crossover_proto::{InstanceId, JobId};
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn relay(name: &str, seconds: &[u64]) -> HistoryFile {
+        let key = JobKey {
+            instance: InstanceId(uuid::Uuid::nil()),
+            job: JobId(1),
+            attempt: 1,
+            step: 0,
+            ordinal: 0,
+        };
+        let picked = |at: &u64| Record {
+            at: MonotonicNs(at * SECOND),
+            event: Event::Picked { key, outbox: 1 },
+        };
+        HistoryFile {
+            process: name.to_owned(),
+            records: seconds.iter().map(picked).collect(),
+            dropped_bytes: 0,
+        }
+    }
+
+    fn fault(target: &str) -> FaultInfo {
+        FaultInfo {
+            target: target.to_owned(),
+            injected_s: 5.0,
+            took_effect: true,
+            ..FaultInfo::default()
+        }
+    }
+
+    fn measured(target: &str, history: &[HistoryFile]) -> Option<f64> {
+        with_take_over(vec![fault(target)], history, MonotonicNs(SECOND))[0].take_over_s
+    }
+
+    #[test]
+    fn it_ends_when_another_process_picks_a_row_up() {
+        // The load began at 1 s, so the fault came at 6 s; the old leader still picks up what it had asked for.
+        let history = [relay("relay-1", &[2, 4, 7]), relay("relay-2", &[8, 9])];
+        assert_eq!(measured("relay:leader", &history), Some(2.0));
+        assert_eq!(measured("link:postgres-relay-lock", &history), Some(2.0));
+        assert_eq!(measured("worker:1", &history), None);
+    }
+
+    #[test]
+    fn a_restarted_relay_is_another_life_and_nobody_is_no_time() {
+        let restarted = [relay("relay-1", &[2, 5]), relay("relay-1", &[9])];
+        assert_eq!(measured("relay:1", &restarted), Some(3.0));
+        assert_eq!(measured("relay:1", &[relay("relay-1", &[2, 5])]), None);
+        assert_eq!(measured("relay:1", &[relay("relay-1", &[])]), None);
+    }
+}
