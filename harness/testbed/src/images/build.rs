@@ -18,9 +18,6 @@ use crate::toxiproxy::fetch_toxiproxy;
 /// A minute is the longest step here; a slow mirror takes longer.
 const STEP_WITHIN: Duration = Duration::from_secs(900);
 
-/// The engine stops what a build runs once the client has told it so.
-const CANCELLED_WITHIN: Duration = Duration::from_secs(2);
-
 const POSTGRES: &str = include_str!("postgres.Dockerfile");
 const KAFKA: &str = include_str!("kafka.Dockerfile");
 const TOXIPROXY: &str = include_str!("toxiproxy.Dockerfile");
@@ -158,13 +155,11 @@ impl Build<'_> {
 
     /// The client, for the engine that was reached.
     pub(super) fn docker(&self, step: Step<'_>) -> ProcessSpec {
-        step.run("docker")
-            .args(["--host", self.engine.address()])
-            .stop(Signal::Term, CANCELLED_WITHIN)
+        step.run("docker").args(["--host", self.engine.address()])
     }
 
-    /// Steps of a build that is broken off stay behind as images without a name, and so does what a rebuild replaced. Only
-    /// those with our label go.
+    /// What a rebuild replaced stays behind as an image without a name, and so do the steps of a build that is broken off
+    /// after the first (during the first, there is nothing but the base yet). Only those with our label go.
     async fn remove_fragments_at_end(&self) -> Result<()> {
         let filter = format!("--filter=label={STAND_IN_LABEL}");
         let prune = self
@@ -221,7 +216,7 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Killed at once when it has to stop.
+    /// Killed at once when it has to stop: the engine drops a build whose client is gone.
     pub(super) fn run(self, program: &str) -> ProcessSpec {
         ProcessSpec::new(self.name, program, self.log).stop(Signal::Kill, Duration::from_secs(1))
     }
@@ -254,9 +249,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_recipe_carries_the_label() {
-        for recipe in [POSTGRES, KAFKA, TOXIPROXY] {
-            assert!(recipe.contains(&format!("LABEL {STAND_IN_LABEL}\n")), "{recipe}");
+    fn a_recipe_has_the_label_from_the_base_or_by_itself() {
+        for (stand_in, recipe) in [
+            (StandIn::Postgres, POSTGRES),
+            (StandIn::Kafka, KAFKA),
+            (StandIn::Toxiproxy, TOXIPROXY),
+        ] {
+            let wanted = match stands_on_base(stand_in) {
+                true => "\nFROM ${BASE}\nRUN ".to_owned(),
+                false => format!("\nLABEL {STAND_IN_LABEL}\n"),
+            };
+            let lines: Vec<&str> = recipe.lines().filter(|line| !line.starts_with('#')).collect();
+            assert!(format!("\n{}\n", lines.join("\n")).contains(&wanted), "{recipe}");
         }
     }
 

@@ -1,7 +1,6 @@
 # A Java runtime and Kafka's jars, which Maven fetched on the host. The harness writes the configuration and starts it.
 ARG BASE
 FROM ${BASE}
-LABEL crossover.standin=1
 RUN export DEBIAN_FRONTEND=noninteractive \
  && apt-get update \
  && apt-get install --yes --no-install-recommends default-jre-headless \

@@ -1,7 +1,6 @@
 # Debian's PostgreSQL: server, client and pgbench. Nothing starts by itself: the harness makes the cluster and starts it.
 ARG BASE
 FROM ${BASE}
-LABEL crossover.standin=1
 # The package would make a cluster of its own while it is installed.
 RUN export DEBIAN_FRONTEND=noninteractive \
  && apt-get update \
