@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use crossover_testbed::Supervisor;
 use crossover_testbed::images::{self, StandIn, Wanted};
-use crossover_testbed::{RunLock, Supervisor};
 
 use super::bench::watch_interrupt;
 use crate::args::ImagesArgs;
@@ -25,8 +25,6 @@ pub async fn run(args: ImagesArgs) -> anyhow::Result<ExitCode> {
         rebuild: args.rebuild,
     };
     let run = format!("images-{}", std::process::id());
-    // A build would disturb a run, and a second build the first.
-    let _lock = RunLock::acquire(&run)?;
     let mut interrupted = watch_interrupt()?;
     let logs = tempfile::tempdir().context("can't make a directory for logs")?;
     let supervisor = Supervisor::start(logs.path()).await?;

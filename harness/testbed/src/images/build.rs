@@ -10,6 +10,7 @@ use super::needs;
 use crate::docker::{Engine, Trouble};
 use crate::error::{Result, TestbedError};
 use crate::kafka::fetch_libs;
+use crate::lock::RunLock;
 use crate::logs::tail;
 use crate::owned::{OwnedDirectory, base_directory, require_base};
 use crate::supervisor::{ProcessSpec, Signal, Supervisor};
@@ -34,7 +35,8 @@ pub struct Wanted<'a> {
 /// Builds what is wanted and not there; `tell` gets lines about progress.
 ///
 /// # Errors
-/// `Unavailable`, with the remedy, if there is no engine, a program is missing, or a build fails.
+/// `Unavailable`, with the remedy, if there is no engine, a program is missing, or a build fails; `BadInput` if there is
+/// something to build, and a run is under way.
 pub async fn build(supervisor: &Supervisor, run_id: &str, wanted: Wanted<'_>, tell: &dyn Fn(&str)) -> Result<()> {
     let engine = Engine::reach().map_err(Trouble::into_error)?;
     let there = engine.images()?;
@@ -50,6 +52,8 @@ pub async fn build(supervisor: &Supervisor, run_id: &str, wanted: Wanted<'_>, te
     if due.is_empty() {
         return Ok(());
     }
+    // A build would disturb a run, and a second build the first.
+    let _lock = RunLock::acquire(run_id)?;
     let needs_base = due.iter().any(|&stand_in| stands_on_base(stand_in)) && is_due(&base_reference());
     let place = base_directory();
     require_base(&place)?;

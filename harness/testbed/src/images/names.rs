@@ -3,12 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::kafka::KAFKA_VERSION;
+use crate::toxiproxy::TOXIPROXY_VERSION;
+
 /// Of all stand-ins. To be raised with every change of a recipe here, or of a version that goes into one: an image that
 /// has the tag is not built again.
 pub const STAND_IN_TAG: &str = "1";
 
 /// The label that all stand-ins carry, and their parts: what has it was made here.
 pub const STAND_IN_LABEL: &str = "crossover.standin=1";
+
+const POSTGRES: &str = "postgres:17";
+const REDPANDA: &str = "docker.redpanda.com/redpandadata/redpanda:v25.1.1";
 
 /// The Debian below the stand-ins.
 pub(super) const BASE_NAME: &str = "crossover-standin-base";
@@ -74,7 +80,7 @@ pub(crate) struct Choice {
     /// For people.
     pub server: &'static str,
     /// The official image.
-    pub official: &'static str,
+    pub official: String,
     /// The official image or the stand-in, if one is there: the official one first.
     pub found: Option<String>,
 }
@@ -82,30 +88,26 @@ pub(crate) struct Choice {
 /// What an engine with these images has for each server.
 pub(crate) fn choices(images: &[String]) -> [Choice; 4] {
     let has = |image: &String| images.contains(image);
-    let choice = |server, official: &'static str, stand_in: Option<StandIn>| Choice {
+    let choice = |server, official: String, stand_in: Option<StandIn>| Choice {
         server,
-        official,
-        found: Some(official.to_owned())
+        found: Some(official.clone())
             .filter(has)
             .or_else(|| stand_in.map(StandIn::reference).filter(has)),
+        official,
     };
+    let kafka = format!("apache/kafka:{KAFKA_VERSION}");
+    let toxiproxy = format!("ghcr.io/shopify/toxiproxy:{TOXIPROXY_VERSION}");
     [
-        choice("PostgreSQL", "postgres:17", Some(StandIn::Postgres)),
-        choice("Redpanda", "redpandadata/redpanda:v25.1.1", None),
-        choice("Apache Kafka", "apache/kafka:4.1.0", Some(StandIn::Kafka)),
-        choice(
-            "Toxiproxy",
-            "ghcr.io/shopify/toxiproxy:2.12.0",
-            Some(StandIn::Toxiproxy),
-        ),
+        choice("PostgreSQL", POSTGRES.to_owned(), Some(StandIn::Postgres)),
+        choice("Redpanda", REDPANDA.to_owned(), None),
+        choice("Apache Kafka", kafka, Some(StandIn::Kafka)),
+        choice("Toxiproxy", toxiproxy, Some(StandIn::Toxiproxy)),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::KAFKA_VERSION;
-    use crate::toxiproxy::TOXIPROXY_VERSION;
 
     #[test]
     fn a_new_version_in_a_stand_in_needs_a_new_tag() {
