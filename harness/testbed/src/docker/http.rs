@@ -2,14 +2,11 @@
 //! connection, and comes in one piece.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use serde_json::Value;
-
-/// A look takes milliseconds. Removing an image takes seconds on a slow disk.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A list of some thousand images has a few MB.
 const ANSWER_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -34,11 +31,11 @@ impl Answer {
     }
 }
 
-/// Asks an engine; `address` is as in DOCKER_HOST.
-pub(super) fn ask(address: &str, method: &str, path: &str) -> Result<Answer> {
-    if let Some(path_of_socket) = address.strip_prefix("unix://") {
-        let stream = UnixStream::connect(path_of_socket)?;
-        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+/// Asks an engine; `address` is as in DOCKER_HOST. The answer may pause for `within`.
+pub(super) fn ask(address: &str, method: &str, path: &str, within: Duration) -> Result<Answer> {
+    if let Some(socket) = address.strip_prefix("unix://") {
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(within))?;
         return exchange(stream, method, path);
     }
     let Some(host) = address.strip_prefix("tcp://") else {
@@ -47,8 +44,10 @@ pub(super) fn ask(address: &str, method: &str, path: &str) -> Result<Answer> {
             "only unix:// and tcp:// addresses are understood",
         ));
     };
-    let stream = TcpStream::connect(host)?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    let resolved = host.to_socket_addrs()?.next();
+    let resolved = resolved.ok_or_else(|| Error::new(ErrorKind::NotFound, "its name has no address"))?;
+    let stream = TcpStream::connect_timeout(&resolved, within)?;
+    stream.set_read_timeout(Some(within))?;
     exchange(stream, method, path)
 }
 

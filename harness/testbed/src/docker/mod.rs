@@ -13,6 +13,8 @@ mod http;
 mod tests;
 mod trouble;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::error::{Result, TestbedError};
@@ -20,6 +22,12 @@ pub(crate) use trouble::{Host, Trouble};
 
 /// Where an engine listens unless DOCKER_HOST says otherwise.
 const USUAL_ADDRESS: &str = "unix:///var/run/docker.sock";
+
+/// A local daemon that does not answer by then is not one to build on.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Some hundred MB that go take seconds on a slow disk.
+const REMOVED_WITHIN: Duration = Duration::from_secs(30);
 
 /// An engine that answered.
 #[derive(Debug, Clone)]
@@ -37,7 +45,7 @@ impl Engine {
 
     /// The engine at `address`, on a machine such as `host`.
     pub(crate) fn reach_at(address: &str, host: &Host) -> Result<Self, Trouble> {
-        let asked = http::ask(address, "GET", "/version");
+        let asked = http::ask(address, "GET", "/version", ANSWER_WITHIN);
         let answer = asked.map_err(|error| Trouble::of(address, &error, host))?;
         let said: Option<Value> = serde_json::from_slice(&answer.body).ok();
         let version = said.as_ref().and_then(|said| said.get("Version")?.as_str());
@@ -65,7 +73,14 @@ impl Engine {
     /// # Errors
     /// `Other` if it does not list them.
     pub(crate) fn images(&self) -> Result<Vec<String>> {
-        let listed = self.ask("GET", "/images/json")?;
+        let listed = http::ask(&self.address, "GET", "/images/json", ANSWER_WITHIN);
+        let listed = listed.map_err(|error| self.silent(&error))?;
+        if listed.status != 200 {
+            let said = listed.said();
+            return Err(TestbedError::Other(format!(
+                "the engine does not list its images: {said}"
+            )));
+        }
         let images: Vec<Value> = serde_json::from_slice(&listed.body)
             .map_err(|error| TestbedError::Other(format!("the engine lists its images in an unknown form: {error}")))?;
         let tags = images
@@ -80,7 +95,7 @@ impl Engine {
     /// # Errors
     /// `Other` if the engine refuses, as while a container uses it.
     pub(crate) fn remove_image(&self, name: &str) -> Result<bool> {
-        let answer = http::ask(&self.address, "DELETE", &format!("/images/{name}"));
+        let answer = http::ask(&self.address, "DELETE", &format!("/images/{name}"), REMOVED_WITHIN);
         let answer = answer.map_err(|error| self.silent(&error))?;
         match answer.status {
             200 => Ok(true),
@@ -90,17 +105,6 @@ impl Engine {
                 answer.said()
             ))),
         }
-    }
-
-    fn ask(&self, method: &str, path: &str) -> Result<http::Answer> {
-        let answer = http::ask(&self.address, method, path).map_err(|error| self.silent(&error))?;
-        if answer.status == 200 {
-            return Ok(answer);
-        }
-        let said = answer.said();
-        Err(TestbedError::Other(format!(
-            "the engine does not do {method} {path}: {said}"
-        )))
     }
 
     fn silent(&self, error: &std::io::Error) -> TestbedError {

@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Error, ErrorKind, Write};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::trouble::Cause;
-use super::{Engine, Host, Trouble};
+use super::{Engine, Host, Trouble, http};
 
 fn host(programs: &[PathBuf]) -> Host {
     Host {
@@ -101,7 +102,10 @@ fn a_socket_that_is_closed_to_us_names_the_group() {
 
 #[test]
 fn an_engine_that_keeps_silent_is_told_apart() {
-    let trouble = Trouble::of("unix:///x", &Error::from(ErrorKind::WouldBlock), &host(&[]));
+    let (_directory, address) = place();
+    let _listener = UnixListener::bind(address.strip_prefix("unix://").unwrap()).unwrap();
+    let asked = http::ask(&address, "GET", "/version", Duration::from_millis(50));
+    let trouble = Trouble::of(&address, &asked.err().unwrap(), &host(&[]));
     assert_eq!(trouble.cause, Cause::Silent);
     assert!(trouble.remedy.contains("restart docker"), "{trouble:?}");
 }
