@@ -11,7 +11,7 @@ use crate::docker::{Engine, Trouble};
 use crate::error::{Result, TestbedError};
 use crate::kafka::fetch_libs;
 use crate::lock::RunLock;
-use crate::logs::tail;
+use crate::logs::{tail, without_colours};
 use crate::owned::{OwnedDirectory, base_directory, require_base};
 use crate::supervisor::{ProcessSpec, Signal, Supervisor};
 use crate::toxiproxy::fetch_toxiproxy;
@@ -190,7 +190,7 @@ impl Build<'_> {
         if exit.is_success() {
             return Ok(());
         }
-        Err(failed(&exit.to_string(), &tail(&log)))
+        Err(failed(&exit.to_string(), &without_colours(&tail(&log))))
     }
 
     /// The error with the end of another log.
@@ -227,10 +227,13 @@ impl Step<'_> {
 }
 
 fn failed(how: &str, end_of_log: &str) -> TestbedError {
-    let remedy = if end_of_log.contains("no space left") || end_of_log.contains("No space left") {
+    let has = |signs: &[&str]| signs.iter().any(|sign| end_of_log.contains(sign));
+    let remedy = if has(&["no space left", "No space left"]) {
         "free some disk: docker system prune removes what no container uses"
-    } else if end_of_log.contains("keyring") {
+    } else if has(&["keyring"]) {
         "apt-get install debian-archive-keyring"
+    } else if has(&["unexpected EOF", "Cannot connect to the Docker daemon"]) {
+        "the Docker engine ended meanwhile: start it, and try again"
     } else {
         "connect to the network, or point apt at a mirror of Debian that can be reached, and try again"
     };
@@ -276,6 +279,7 @@ mod tests {
         };
         assert!(remedy("write /x: no space left on device").contains("docker system prune"));
         assert!(remedy("E: No pgp program / keyring file not available").contains("debian-archive-keyring"));
+        assert!(remedy("Get:35 http://… | unexpected EOF").contains("start it"));
         assert!(remedy("Temporary failure resolving 'x'").contains("network"));
     }
 }
