@@ -9,7 +9,7 @@ use crate::error::{Result, TestbedError};
 use crate::kafka::{find_libs, require_maven};
 use crate::toxiproxy::{find_toxiproxy, require_go};
 
-/// For the tree of the base, and a tar of it: 450 MB here.
+/// For the tree of the base, and a tar of it: 320 MB here.
 const SCRATCH_BYTES: u64 = 1 << 30;
 
 /// Checks for the programs that these builds run.
