@@ -28,6 +28,10 @@ doctor *args: build
 setup: build
     @{{ crossover }} setup
 
+# Build stand-in images for servers in containers, where none can be pulled; needs root and a Docker engine
+images *args: build
+    @{{ crossover }} images {{ args }}
+
 # Measure the instrument itself
 instrument *args: build
     @{{ crossover }} instrument {{ args }}
@@ -53,7 +57,7 @@ lint:
 dlq *args: build
     @{{ crossover }} dlq {{ args }}
 
-# End what a run with --keep left running; with --runs, remove all runs
+# End what a run with --keep left running; with --runs, remove all runs; with --images, the stand-in images
 clean *args: build
     @{{ crossover }} clean {{ args }}
 

@@ -7,6 +7,7 @@ use clap::error::ContextValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crossover_engine::command::EngineCommand;
 use crossover_external::{CleanupArgs, ExternalArgs};
+use crossover_testbed::images::StandIn;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::dlq::ReadFrom;
@@ -50,6 +51,8 @@ pub enum Command {
     Doctor(ExternalArgs),
     /// Fetch now what a run would fetch
     Setup,
+    /// Build stand-ins for the images of servers, where none can be pulled
+    Images(ImagesArgs),
     /// Look at dead letters of a kept system, bring them back, or give them up
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -239,12 +242,25 @@ pub struct DlqReplay {
     pub from: Option<ReadFrom>,
 }
 
+/// Flags of `images`.
+#[derive(Debug, Clone, Args)]
+pub struct ImagesArgs {
+    /// Which, of postgres, kafka and toxiproxy [default: all]
+    pub which: Vec<StandIn>,
+    /// Build also those that are there
+    #[arg(long)]
+    pub rebuild: bool,
+}
+
 /// Flags of `clean`.
 #[derive(Debug, Clone, Args)]
 pub struct CleanArgs {
     /// Remove finished runs too
     #[arg(long)]
     pub runs: bool,
+    /// Remove the stand-in images too
+    #[arg(long)]
+    pub images: bool,
     /// Where runs are written
     #[arg(long, default_value = "reports/runs")]
     pub output: PathBuf,

@@ -38,6 +38,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Report(args) => commands::report::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Setup => commands::setup::run().await,
+        Command::Images(args) => commands::images::run(args).await,
         Command::Clean(args) => commands::clean::run(&args).await,
         Command::Dlq(command) => commands::dlq::run(command).await,
         Command::Instrument(args) => commands::instrument::run(&args).await,

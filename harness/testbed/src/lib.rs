@@ -13,6 +13,7 @@
 //! | [`disk`] | file system, free space, time of a durable write |
 //! | [`usage`] | CPU and memory of processes and host |
 //! | [`lock`] | one run at a time on a machine |
+//! | [`images`] | stand-in images, built here where none can be pulled |
 //! | [`doctor`] | what a run would use here, and what is missing |
 //! | [`error`] | failures, in the three kinds that exit codes tell apart |
 //!
@@ -23,8 +24,10 @@
 
 pub mod cache;
 pub mod disk;
+mod docker;
 pub mod doctor;
 pub mod error;
+pub mod images;
 pub mod kafka;
 pub mod links;
 pub mod lock;

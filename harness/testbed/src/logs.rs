@@ -27,9 +27,23 @@ pub(crate) fn first_line_with(log: &Path, from: usize, signs: &[&str]) -> Option
     found.map(|line| line.trim().to_owned())
 }
 
+/// What a program printed, without the colours that some print even for a pipe.
+pub(crate) fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| {
+        plain + part.split_once('m').map_or(part, |(_, rest)| rest)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_are_taken_out() {
+        assert_eq!(without_colours("\u{1b}[1mApache Maven\u{1b}[m 3"), "Apache Maven 3");
+    }
 
     #[test]
     fn a_sign_from_before_is_not_found_again() {

@@ -1,10 +1,12 @@
-//! `clean`: ends what a run with `--keep` left running, removes data that nobody holds any more, and runs when asked.
+//! `clean`: ends what a run with `--keep` left running, removes data that nobody holds any more, and runs and stand-in
+//! images when asked.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 use crossover_testbed::PostgresOptions;
 use crossover_testbed::RunLock;
+use crossover_testbed::images;
 use crossover_testbed::owned::remove_leftovers;
 use crossover_testbed::supervisor::kept::end_kept;
 
@@ -45,6 +47,11 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
     }
     if args.runs {
         println!("removed {removed} runs");
+    }
+    if args.images {
+        for image in images::remove()? {
+            println!("removed {image}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

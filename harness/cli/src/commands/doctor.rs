@@ -105,6 +105,13 @@ mod tests {
                 "15.14 in /usr/lib/postgresql/15/bin",
                 None,
             ),
+            finding(Part::Docker, State::Ready, "27.0 at unix:///var/run/docker.sock", None),
+            finding(
+                Part::Images,
+                State::Missing,
+                "PostgreSQL: none",
+                Some("./just images builds stand-ins here"),
+            ),
             finding(
                 Part::Java,
                 State::Missing,
@@ -121,15 +128,19 @@ mod tests {
         let mut out = Vec::new();
         tell(&mut out, &findings, &readiness(&findings)).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
-        ready    PostgreSQL  15.14 in /usr/lib/postgresql/15/bin (for every mode)
-        missing  Java        no Java (for event-driven mode)
-                             → apt-get install default-jre-headless
-        fetched  Toxiproxy   none; will be built (for faults on links)
-                             → crossover setup
+        ready    PostgreSQL     15.14 in /usr/lib/postgresql/15/bin (for every mode)
+        ready    Docker engine  27.0 at unix:///var/run/docker.sock (for servers in containers)
+        missing  images         PostgreSQL: none (for servers in containers)
+                                → ./just images builds stand-ins here
+        missing  Java           no Java (for event-driven mode)
+                                → apt-get install default-jre-headless
+        fetched  Toxiproxy      none; will be built (for faults on links)
+                                → crossover setup
 
         polling          ready
         event-driven     missing Java
         faults on links  ready, after Toxiproxy was fetched
+        containers       missing images
         ");
     }
 }

@@ -1,8 +1,12 @@
 //! What this machine has: `doctor`, `setup`, and servers of the user's own.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::process::Command;
+
+use crossover_testbed::images::StandIn;
 
 use crate::servers::servers;
 use crate::support::{Place, Said, said};
@@ -79,6 +83,70 @@ fn setup_says_why_a_fetch_fails() {
         0,
         "nothing is left"
     );
+}
+
+/// A Docker engine that has these images and can do nothing, at a socket of the test's own; its address.
+fn engine(place: &Place, images: &str) -> String {
+    let (socket, images) = (place.path("docker.sock"), images.to_owned());
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            let asked = lines.next().unwrap_or_default();
+            // The rest of the request is read, or the answer is lost with what is unread.
+            lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
+            let body = match asked.split(' ').nth(1) {
+                Some("/version") => r#"{"Version":"27.0"}"#.to_owned(),
+                _ => format!(r#"[{{"RepoTags":[{images}]}}]"#),
+            };
+            write!(stream, "HTTP/1.0 200 OK\r\n\r\n{body}").unwrap();
+        }
+    });
+    format!("unix://{}", socket.display())
+}
+
+#[test]
+fn doctor_says_which_images_an_engine_has() {
+    let place = Place::new();
+    let none = engine(&place, "");
+    let said_of_none = said(bare(&place, "doctor").env("DOCKER_HOST", none));
+    let words = [
+        "ready    Docker engine       27.0 at unix://",
+        "PostgreSQL: none",
+        "→ ./just images builds stand-ins here; or docker pull postgres:17",
+        "containers       missing images",
+    ];
+    assert_says(&said_of_none, 0, &words);
+
+    let place = Place::new();
+    let all = StandIn::ALL
+        .map(|stand_in| format!("{:?}", stand_in.reference()))
+        .join(",");
+    let all = engine(&place, &all);
+    let said_of_all = said(bare(&place, "doctor").env("DOCKER_HOST", &all));
+    let words = ["PostgreSQL: crossover-standin-postgres:", "containers       ready"];
+    assert_says(&said_of_all, 0, &words);
+    let built = said(place.crossover(["images", "kafka"]).env("DOCKER_HOST", &all));
+    assert_says(&built, 0, &["crossover-standin-kafka:", "already there"]);
+    assert!(!built.output.contains("postgres"), "{}", built.output);
+}
+
+#[test]
+fn images_without_an_engine_say_what_to_do_and_an_unknown_one_is_refused() {
+    let place = Place::new();
+    let nowhere = format!("unix://{}", place.path("no.sock").display());
+    let built = said(place.crossover(["images"]).env("DOCKER_HOST", &nowhere));
+    assert_says(&built, 3, &["error: ", "no answer at unix://"]);
+    let removed = place
+        .crossover(["clean", "--images", "--output"])
+        .arg(place.path("runs"))
+        .env("DOCKER_HOST", &nowhere)
+        .output()
+        .unwrap();
+    assert_eq!(removed.status.code(), Some(3));
+    let unknown = said(&mut place.crossover(["images", "redpanda"]));
+    assert_says(&unknown, 2, &["redpanda", "there are: postgres, kafka, toxiproxy"]);
 }
 
 /// `doctor --testbed external` of the tests' PostgreSQL.

@@ -1,67 +1,117 @@
-//! Whether a Docker engine answers: its own ping, over its socket. Starts no container.
+//! Whether a Docker engine can be used here, and which images it has for a testbed of containers. Starts no container, and
+//! pulls nothing.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use super::{Finding, Part, State, missing};
+use crate::docker::{Engine, Host, Trouble};
+use crate::images::{Choice, choices};
 
-use super::{Finding, Part, State};
+/// The engine, and then the images, if there is one to ask.
+pub(super) fn examine() -> Vec<Finding> {
+    findings(Engine::reach(), &Host::this())
+}
 
-/// A local daemon that does not answer by then is not one to build on.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-
-pub(super) fn engine() -> Finding {
-    let part = Part::Docker;
-    let address = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-    match answers(&address) {
-        Ok(()) => Finding {
-            part,
-            state: State::Ready,
-            found: format!("answers at {address}"),
-            remedy: None,
-        },
-        Err(error) => {
-            let found = format!("no answer at {address}: {error}; the local testbed is used");
-            Finding {
-                part,
-                state: State::Missing,
-                found,
-                remedy: Some("start it, if containers are wanted".to_owned()),
-            }
-        }
+fn findings(reached: Result<Engine, Trouble>, host: &Host) -> Vec<Finding> {
+    match reached {
+        Ok(engine) => vec![there(&engine, host), images(&engine)],
+        Err(trouble) => vec![Finding {
+            part: Part::Docker,
+            state: State::Missing,
+            found: trouble.found,
+            remedy: Some(trouble.remedy),
+        }],
     }
 }
 
-/// Asks the engine's `_ping`.
-fn answers(address: &str) -> std::io::Result<()> {
-    if let Some(path) = address.strip_prefix("unix://") {
-        let stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-        return ping(stream);
+fn there(engine: &Engine, host: &Host) -> Finding {
+    let no_client = host.find("docker").is_none();
+    Finding {
+        part: Part::Docker,
+        state: State::Ready,
+        found: format!("{} at {}", engine.version(), engine.address()),
+        remedy: no_client.then(|| "apt-get install docker-cli: ./just images needs the program docker".to_owned()),
     }
-    let stream = TcpStream::connect(address.strip_prefix("tcp://").unwrap_or(address))?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    ping(stream)
 }
 
-fn ping(mut stream: impl Read + Write) -> std::io::Result<()> {
-    stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")?;
-    let mut answer = [0; 64];
-    let count = stream.read(&mut answer)?;
-    let status = String::from_utf8_lossy(&answer[..count]).into_owned();
-    if status.contains(" 200 ") {
-        Ok(())
-    } else {
-        Err(std::io::Error::other(format!("it says {:?}", status.lines().next())))
+fn images(engine: &Engine) -> Finding {
+    match engine.images() {
+        Ok(images) => told(&choices(&images)),
+        Err(error) => missing(Part::Images, &error),
+    }
+}
+
+/// One broker is enough: with Redpanda, Kafka's image is no need, and the other way round.
+fn told(choices: &[Choice]) -> Finding {
+    let has = |server: &str| {
+        let choice = choices.iter().find(|choice| choice.server == server);
+        choice.is_some_and(|choice| choice.found.is_some())
+    };
+    let complete = has("PostgreSQL") && has("Toxiproxy") && (has("Apache Kafka") || has("Redpanda"));
+    let one = |choice: &Choice| match &choice.found {
+        Some(image) => format!("{}: {image}", choice.server),
+        None => format!("{}: none", choice.server),
+    };
+    let pulls: Vec<String> = choices
+        .iter()
+        .filter(|choice| choice.found.is_none())
+        .map(|choice| format!("docker pull {}", choice.official))
+        .collect();
+    Finding {
+        part: Part::Images,
+        state: if complete { State::Ready } else { State::Missing },
+        found: choices.iter().map(one).collect::<Vec<_>>().join(", "),
+        remedy: (!complete).then(|| format!("./just images builds stand-ins here; or {}", pulls.join(", "))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::StandIn;
+
+    fn host() -> Host {
+        Host {
+            programs: Vec::new(),
+            has_systemd: false,
+        }
+    }
+
+    fn told_of(images: &[String]) -> Finding {
+        told(&choices(images))
+    }
 
     #[test]
-    fn an_engine_that_does_not_listen_does_not_answer() {
-        assert!(answers("unix:///nonexistent/docker.sock").is_err());
+    fn without_an_engine_its_images_are_not_asked_for() {
+        let findings = findings(Engine::reach_at("unix:///nonexistent/docker.sock", &host()), &host());
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].part, findings[0].state), (Part::Docker, State::Missing));
+        let remedy = findings[0].remedy.as_deref().unwrap();
+        assert!(remedy.starts_with("apt-get install docker.io"), "{remedy}");
+    }
+
+    #[test]
+    fn an_engine_without_images_is_told_how_to_get_them() {
+        let finding = told_of(&["debian:12".to_owned()]);
+        assert_eq!(finding.state, State::Missing);
+        assert!(finding.found.contains("PostgreSQL: none"), "{finding:?}");
+        let remedy = finding.remedy.unwrap();
+        assert!(
+            remedy.starts_with("./just images") && remedy.contains("docker pull postgres:"),
+            "{remedy}"
+        );
+    }
+
+    #[test]
+    fn stand_ins_are_enough_without_redpanda() {
+        let finding = told_of(&StandIn::ALL.map(StandIn::reference));
+        assert_eq!((finding.state, &finding.remedy), (State::Ready, &None));
+        assert!(finding.found.contains("Redpanda: none"), "{finding:?}");
+    }
+
+    #[test]
+    fn an_official_image_is_named_before_a_stand_in() {
+        let mut images = StandIn::ALL.map(StandIn::reference).to_vec();
+        images.push("postgres:17".to_owned());
+        let finding = told_of(&images);
+        assert!(finding.found.contains("PostgreSQL: postgres:17"), "{finding:?}");
     }
 }

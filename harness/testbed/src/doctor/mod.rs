@@ -42,6 +42,8 @@ pub enum Part {
     CCompiler,
     /// For a testbed of containers.
     Docker,
+    /// Of the servers in containers.
+    Images,
     /// Runs Kafka.
     Java,
     /// Fetches Kafka.
@@ -65,6 +67,7 @@ impl fmt::Display for Part {
             Self::DurableWrite => "durable write",
             Self::CCompiler => "C compiler",
             Self::Docker => "Docker engine",
+            Self::Images => "images",
             Self::Java => "Java",
             Self::Maven => "Maven",
             Self::Kafka => "Apache Kafka",
@@ -111,9 +114,9 @@ pub fn examine() -> Vec<Finding> {
         data_disk(&base),
         fsync_time(&base),
         programs::c_compiler(),
-        docker::engine(),
-        programs::java(),
     ];
+    findings.extend(docker::examine());
+    findings.push(programs::java());
     for (part, program) in [
         (programs::kafka(), programs::maven as fn() -> Finding),
         (programs::toxiproxy(), programs::go),

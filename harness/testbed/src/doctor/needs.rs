@@ -16,11 +16,12 @@ pub enum Use {
     EventDriven,
     /// Runs with a proxy on every link (`topology.proxied`), in either mode.
     Proxied,
+    /// Servers in containers.
+    Containers,
 }
 
 impl Use {
-    /// No run uses containers yet.
-    const ALL: [Self; 3] = [Self::Polling, Self::EventDriven, Self::Proxied];
+    const ALL: [Self; 4] = [Self::Polling, Self::EventDriven, Self::Proxied, Self::Containers];
 
     fn needs(self) -> &'static [Part] {
         const POLLING: [Part; 4] = [Part::Postgres, Part::PostgresUser, Part::DataDisk, Part::CCompiler];
@@ -29,6 +30,7 @@ impl Use {
             Self::Polling => &POLLING,
             Self::EventDriven => &EVENT_DRIVEN,
             Self::Proxied => &[Part::Toxiproxy],
+            Self::Containers => &[Part::Docker, Part::Images],
         }
     }
 }
@@ -39,6 +41,7 @@ impl fmt::Display for Use {
             Self::Polling => "polling",
             Self::EventDriven => "event-driven",
             Self::Proxied => "faults on links",
+            Self::Containers => "containers",
         })
     }
 }
@@ -50,7 +53,7 @@ impl Part {
         match self {
             Self::Postgres => Some("for every mode"),
             Self::CCompiler => Some("to build"),
-            Self::Docker => Some("for containers; no run needs them yet"),
+            Self::Docker | Self::Images => Some("for servers in containers"),
             Self::Java | Self::Kafka => Some("for event-driven mode"),
             Self::Maven => Some("fetches Apache Kafka, for event-driven mode"),
             Self::Toxiproxy => Some("for faults on links"),
@@ -122,7 +125,7 @@ mod tests {
         ]));
         assert_eq!(
             ready.iter().map(Readiness::is_ready).collect::<Vec<_>>(),
-            [true, false, false]
+            [true, false, false, false]
         );
         assert_eq!(ready[1].missing, [Part::Java, Part::Kafka]);
     }

@@ -7,6 +7,7 @@ use super::{Finding, Part, State, missing};
 use crate::cache::cache_directory;
 use crate::error::{Result, TestbedError};
 use crate::kafka::{KAFKA_VERSION, find_java, find_libs, require_maven};
+use crate::logs::without_colours;
 use crate::toxiproxy::{TOXIPROXY_VERSION, find_toxiproxy, require_go};
 
 pub(super) fn c_compiler() -> Finding {
@@ -88,17 +89,9 @@ fn version(command: &[&str]) -> Option<String> {
     } else {
         output.stdout
     };
+    // Maven colours its version even for a pipe.
     let text = without_colours(&String::from_utf8_lossy(&text));
     Some(text.lines().next().unwrap_or_default().trim().to_owned())
-}
-
-/// Maven colours its version even for a pipe.
-fn without_colours(text: &str) -> String {
-    let mut parts = text.split("\u{1b}[");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |plain, part| {
-        plain + part.split_once('m').map_or(part, |(_, rest)| rest)
-    })
 }
 
 #[cfg(test)]
@@ -107,11 +100,6 @@ mod tests {
 
     fn lacking() -> Result<()> {
         Err(TestbedError::unavailable("no tool", "install it"))
-    }
-
-    #[test]
-    fn colours_are_taken_out() {
-        assert_eq!(without_colours("\u{1b}[1mApache Maven\u{1b}[m 3"), "Apache Maven 3");
     }
 
     #[test]
