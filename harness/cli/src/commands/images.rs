@@ -6,7 +6,7 @@ use anyhow::Context;
 use crossover_testbed::Supervisor;
 use crossover_testbed::images::{self, StandIn, Wanted};
 
-use super::bench::watch_interrupt;
+use super::running::watch_interrupt;
 use crate::args::ImagesArgs;
 use crate::failure::INTERRUPTED;
 
