@@ -30,6 +30,7 @@
 //! Must not know what runs in a container.
 
 mod accounts;
+mod ask;
 pub mod cleanup;
 mod engine;
 mod failure;
@@ -46,6 +47,8 @@ use testcontainers::bollard::Docker;
 use crate::error::{Result, TestbedError};
 use crate::owned::base_directory;
 use crate::supervisor::{Exit, StopRule};
+pub(crate) use ask::value_of;
+pub use engine::require_engine;
 use images::{Image, Images, Part};
 use run::Table;
 

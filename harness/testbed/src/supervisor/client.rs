@@ -108,7 +108,8 @@ impl Supervisor {
         let registered = self.remove_at_end(directory.path()).await;
         registered.inspect_err(|_| drop(std::fs::remove_dir_all(directory.path())))?;
         // Before the first is made: a death at any point leaves none.
-        let log = self.inner.log_dir.join(format!("{}.log", cleanup::SUBCOMMAND));
+        // Its log lies where nobody removes it meanwhile, and a failure is quoted by whoever reports it.
+        let log = directory.path().join(format!("{}.log", cleanup::SUBCOMMAND));
         self.run_at_end(cleanup::spec(&self.inner.program, &log, containers.run_id()))
             .await?;
         containers.settle(Home {
