@@ -144,6 +144,10 @@ fn said(error: &EngineError) -> String {
 
 /// The operating system's reason, wherever in the chain it is.
 fn io_kind(error: &EngineError) -> Option<ErrorKind> {
+    // Transparent errors hide what they hold from the chain.
+    if let EngineError::IOError { err } = error {
+        return Some(err.kind());
+    }
     let mut link: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = link {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
