@@ -125,7 +125,7 @@ fn of_message(act: &str, said: &str) -> TestbedError {
                       containers, or use --testbed local";
         return TestbedError::unavailable(what, remedy);
     }
-    if lower.contains("executable file not found") || lower.contains("exec format error") {
+    if lower.contains("unable to start container process: exec") || lower.contains("executable file not found") {
         let remedy = "this image will not do: name another with CROSSOVER_IMAGE_POSTGRES, CROSSOVER_IMAGE_REDPANDA, \
                       CROSSOVER_IMAGE_KAFKA or CROSSOVER_IMAGE_TOXIPROXY";
         return TestbedError::unavailable(what, remedy);
@@ -232,6 +232,10 @@ mod tests {
             ),
             (
                 "OCI runtime create failed: exec: \"initdb\": executable file not found in $PATH: unknown",
+                "CROSSOVER_IMAGE_POSTGRES",
+            ),
+            (
+                "runc create failed: unable to start container process: exec: \"/bin/sh\": stat /bin/sh: no such file or directory",
                 "CROSSOVER_IMAGE_POSTGRES",
             ),
         ] {

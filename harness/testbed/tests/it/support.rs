@@ -99,12 +99,16 @@ pub struct Victim {
 impl Victim {
     /// Starts it, and waits until it is ready.
     pub fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(HELPER)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::launch(Command::new(HELPER).args(args))
+    }
+
+    /// As [`Victim::start`], with its servers in containers.
+    pub fn start_in_containers(args: &[&str]) -> Self {
+        Self::launch(Command::new(HELPER).args(args).env("CROSSOVER_TESTBED", "containers"))
+    }
+
+    fn launch(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let said = lines
             .by_ref()
