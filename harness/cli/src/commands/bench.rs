@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use crossover_evidence::result::{Check, Claim, ClaimVerdict, RunInfo, RunResult, Verdict};
 use crossover_external::TestbedKind;
+use crossover_testbed::kafka::BrokerKind;
 use crossover_testbed::{RunLock, TestbedError, disk};
 use tokio::sync::watch;
 
@@ -69,6 +70,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         keep: args.keep,
         postgres_port: args.postgres_port,
         history: !args.no_history,
+        containers: args.containers.clone(),
         external: args.external.clone(),
     };
     if args.mode == BenchMode::Compare {
@@ -161,8 +163,21 @@ fn command(args: &BenchArgs) -> String {
     if args.no_history {
         command.push_str(" --no-history");
     }
-    if args.external.testbed == TestbedKind::External {
-        command.push_str(" --testbed external");
+    if args.external.testbed != TestbedKind::Auto {
+        command.push_str(&format!(" --testbed {}", args.external.testbed.name()));
+    }
+    if let Some(broker) = args.containers.broker {
+        command.push_str(&format!(" --broker {}", BrokerKind::from(broker).name()));
+    }
+    for (flag, image) in [
+        ("--postgres-image", &args.containers.postgres_image),
+        ("--redpanda-image", &args.containers.redpanda_image),
+        ("--kafka-image", &args.containers.kafka_image),
+        ("--toxiproxy-image", &args.containers.toxiproxy_image),
+    ] {
+        if let Some(image) = image {
+            command.push_str(&format!(" {flag} {image}"));
+        }
     }
     // Where they are, and never a password: that is in a file, or was given by a variable.
     let external = &args.external;

@@ -32,6 +32,7 @@ mod metrics;
 mod parts;
 mod preflight;
 mod progress;
+mod provider;
 mod reader;
 mod reconnect;
 mod reference;
@@ -61,7 +62,7 @@ pub use progress::Progress;
 pub use reader::{Span, read as read_spans};
 pub use testbed::{check_external, create_database, describe, settle_statistics};
 
-use crate::args::Mode;
+use crate::args::{ContainerArgs, Mode};
 use crate::scenario::Scenario;
 use meta::Meta;
 use stages::Stages;
@@ -79,6 +80,8 @@ pub struct Options {
     pub postgres_port: Option<u16>,
     /// Record a history.
     pub history: bool,
+    /// Servers in containers.
+    pub containers: ContainerArgs,
     /// Servers of the user's own.
     pub external: ExternalArgs,
 }
@@ -111,17 +114,24 @@ pub async fn run(
     meta.update(|_| ())?;
     directory.mark_latest();
 
-    let supervisor = Supervisor::start(&directory.file("logs")).await?;
-    let outcome = Stages {
-        scenario,
-        options,
-        directory: &directory,
-        meta: &meta,
-        supervisor: &supervisor,
-        progress,
-    }
-    .all(interrupted)
-    .await;
+    let bare = Supervisor::start(&directory.file("logs")).await?;
+    let id = testbed::id_of(&meta);
+    let (supervisor, outcome) = match provider::provide(&bare, &id, &scenario.document, options, progress).await {
+        Ok(supervisor) => {
+            let stages = Stages {
+                scenario,
+                options,
+                directory: &directory,
+                meta: &meta,
+                supervisor: &supervisor,
+                progress,
+            };
+            let outcome = stages.all(interrupted).await;
+            (supervisor, outcome)
+        }
+        Err(error) => (bare.clone(), Err(error)),
+    };
+    drop(bare);
     // Half a system is not kept.
     let (outcome, removed) = if options.keep && outcome.is_ok() && meta.get().finished {
         (keep(&supervisor, progress).await, Ok(()))

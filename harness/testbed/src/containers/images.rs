@@ -1,7 +1,7 @@
 //! Which image each part runs from: all names and tags, in one place.
 //!
 //! ```text
-//!   named (variable or flag) ─▶ that one, here or pulled
+//!   named (variable or flag) ─▶ that one, here or pulled (if that is allowed)
 //!   else the official one is here ─▶ it │ else the stand-in is here ─▶ it │ else the official one is pulled
 //! ```
 //!
@@ -18,7 +18,7 @@ use testcontainers::bollard::Docker;
 use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
 use tokio_stream::StreamExt;
 
-use super::failure::{is_absent, of_engine, of_pull};
+use super::failure::{is_absent, not_here, of_engine, of_pull};
 use super::{Containers, ContainersOptions};
 use crate::error::Result;
 use crate::kafka::KAFKA_VERSION;
@@ -186,6 +186,7 @@ impl Found {
         }
         let image = match choose(part, named, |name| here.iter().any(|one| one == name)) {
             Choice::Use(name) => Image { name, pulled_in: None },
+            Choice::Pull(name) if !options.may_pull => return Err(not_here(part, &name)),
             Choice::Pull(name) => {
                 let begun = Instant::now();
                 pull(part, docker, &name, &options.note).await?;

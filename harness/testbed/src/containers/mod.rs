@@ -58,6 +58,8 @@ pub struct ContainersOptions {
     pub run_id: String,
     /// Which images, where they are not the usual ones.
     pub images: Images,
+    /// Whether an image that is not on this machine may be pulled.
+    pub may_pull: bool,
     /// Directory in which our own small files are made.
     pub base: PathBuf,
     /// Is told what a user should know: what is pulled and how far, what is used in place of what.
@@ -71,6 +73,7 @@ impl ContainersOptions {
         Self {
             run_id: run_id.to_owned(),
             images: Images::from_env(),
+            may_pull: true,
             base: base_directory(),
             note: Box::new(|text| tracing::info!("{text}")),
         }
