@@ -5,6 +5,8 @@
 //! | [`stages`] | what is done, in order |
 //! | [`directory`], [`meta`] | what is on disk while the run goes on |
 //! | [`testbed`], [`servers`] | the servers, and by which address each role reaches them |
+//! | [`provider`] | processes or containers, and which broker |
+//! | [`acknowledgement`] | what an answer of each broker promises |
 //! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
 //! | [`load`] | the open-loop generator |
 //! | [`faults`] | the timeline of faults |
@@ -16,6 +18,7 @@
 //! | [`reference`] | the same statements without the engine |
 //! | [`left`], [`judge`], [`hypotheses`] | files → result and report |
 
+mod acknowledgement;
 mod assigned;
 mod broker;
 mod clients;

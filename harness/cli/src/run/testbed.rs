@@ -15,11 +15,11 @@ use crossover_testbed::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::Options;
 use super::meta::{BrokerAddress, Meta};
 use super::progress::Progress;
 use super::provider;
 use super::servers::{Local, Provider, Servers};
+use super::{Options, acknowledgement};
 use crate::args::Mode;
 use crate::failure::bad_input;
 use crate::scenario::Document;
@@ -247,10 +247,15 @@ async fn start_kafka(
     progress.stage("starting the broker");
     let kafka = LocalKafka::start(supervisor, asked).await?;
     let (times, kind) = (kafka.start_times(), kafka.kind());
+    let part = match kind {
+        BrokerKind::Kafka => Part::Kafka,
+        BrokerKind::Redpanda => Part::Redpanda,
+    };
+    let found = provider::how_found(supervisor, part).await?;
     add_startup(
         meta,
         &[
-            (&format!("{kind} found"), times.find),
+            (&found, times.find),
             (&format!("{kind} formatted"), times.format),
             (&format!("{kind} ready"), times.ready),
         ],
@@ -269,34 +274,9 @@ async fn start_kafka(
         });
         testbed
             .acknowledgement
-            .push((kind.to_string(), acknowledgement(document, kind)));
+            .push((kind.to_string(), acknowledgement::of_broker(document, kind)));
     })?;
     Ok(kafka)
-}
-
-/// What `acks=all` means here.
-fn acknowledgement(document: &Document, kind: BrokerKind) -> String {
-    if kind == BrokerKind::Redpanda {
-        return match document.topology.brokers {
-            1 => "acks=all of one broker, no replica: the record is flushed to disk before the answer".to_owned(),
-            brokers => {
-                format!("acks=all of {brokers} brokers: a majority has flushed the record to disk before the answer")
-            }
-        };
-    }
-    let flushed = match document.event_driven.flush_every_messages {
-        Some(1) => "flushed to disk before the answer (log.flush.interval.messages=1)".to_owned(),
-        Some(messages) => format!("flushed to disk every {messages} messages"),
-        None => "in memory only: the operating system flushes it when it will".to_owned(),
-    };
-    match document.topology.brokers {
-        1 => format!(
-            "acks=all of one broker, no replica: the record is in its log, {flushed}; a kill of the process loses nothing, a power cut may"
-        ),
-        brokers => {
-            format!("acks=all of {brokers} brokers: at least two have the record (min.insync.replicas=2), {flushed}")
-        }
-    }
 }
 
 /// Notes how long parts took to start.

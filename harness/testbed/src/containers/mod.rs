@@ -24,6 +24,8 @@
 //! | the supervisor | containers stay behind: `crossover clean` finds them by the dead supervisor that their label names |
 //! | the engine | its containers die with it, unless it keeps them (*live restore*); then `crossover clean`, when it is back |
 //!
+//! Output is copied to the process's log for as long as the harness lives; of a kept system, `docker logs` has the rest.
+//!
 //! testcontainers makes and starts containers. It has no signals but *stop*, and drops remove: what it lacks is asked of the
 //! engine by the client that it brings (`bollard`), and its handles are never dropped.
 //!

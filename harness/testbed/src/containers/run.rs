@@ -67,7 +67,7 @@ struct Known {
 struct Running {
     name: String,
     pid: u32,
-    /// Dropping it would remove it: with `--keep`, and at the end of a test's runtime, it must stay.
+    /// Never dropped: that would remove it, and with `--keep` it must stay. Its own removal complains when ours came first.
     container: ManuallyDrop<ContainerAsync<GenericImage>>,
 }
 
@@ -157,9 +157,9 @@ impl Containers {
             known.has_ended = true;
         }
         tell(Change::Ended(exit));
-        if let Err(error) = ManuallyDrop::into_inner(container).rm().await {
-            // It may be gone, or going, by the cleanup of the run.
-            tracing::debug!(name, %error, "its container was not removed");
+        // It may be gone, or going, by the cleanup of the run.
+        if let Err(error) = remove(&docker, &id).await {
+            tracing::warn!(name, %error, "its container was not removed; the end of the run will try again");
         }
         let _ = removed.send(true);
     }

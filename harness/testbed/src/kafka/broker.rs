@@ -274,3 +274,57 @@ fn explain(what: &str, log: &std::path::Path, from: usize) -> TestbedError {
         TestbedError::Other(message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn broker(base: &Path, programs: Programs) -> Broker {
+        Broker {
+            id: 1,
+            name: "kafka-1".to_owned(),
+            listeners: BrokerListeners::draw().unwrap(),
+            log: base.join("kafka-1.log"),
+            programs,
+            directory: OwnedDirectory::create(base, "r1", "kafka-1").unwrap(),
+        }
+    }
+
+    #[test]
+    fn redpanda_is_started_from_its_image_in_its_directory_and_never_for_developers() {
+        let base = tempfile::tempdir().unwrap();
+        let programs = Programs::Redpanda {
+            program: "/opt/redpanda/bin/redpanda".into(),
+            image: "redpanda:1".to_owned(),
+        };
+        let broker = broker(base.path(), programs);
+        let (spec, own) = (broker.server(), base.path().join("crossover-r1-kafka-1"));
+        assert_eq!(spec.image.as_deref(), Some("redpanda:1"));
+        assert_eq!(spec.program, Path::new("/opt/redpanda/bin/redpanda"));
+        assert_eq!(spec.directory.as_deref(), Some(own.as_path()));
+        let settings = own.join("redpanda.yaml").display().to_string();
+        assert_eq!(spec.args[..2], ["--redpanda-cfg".to_owned(), settings]);
+        let all = spec.args.join(" ");
+        assert!(!all.contains("fsync") && !all.contains("mode"), "{all}");
+        assert!(spec.env.is_empty(), "the image's PATH stays");
+    }
+
+    #[test]
+    fn kafka_in_an_image_keeps_the_images_path_and_on_the_machine_ours() {
+        let base = tempfile::tempdir().unwrap();
+        let of = |image: Option<&str>| {
+            Programs::Kafka(KafkaPrograms {
+                java: "java".into(),
+                libs: "/opt/kafka/libs".into(),
+                heap_mb: 512,
+                image: image.map(str::to_owned),
+            })
+        };
+        let mut broker = broker(base.path(), of(Some("kafka:1")));
+        let spec = broker.server();
+        assert_eq!(spec.image.as_deref(), Some("kafka:1"));
+        assert!(!spec.env.contains_key("PATH") && spec.args.contains(&"/opt/kafka/libs/*".to_owned()));
+        broker.programs = of(None);
+        assert!(broker.server().image.is_none() && broker.server().env.contains_key("PATH"));
+    }
+}
