@@ -1,23 +1,61 @@
-//! Tells the tests which programs this machine has, so that those that need more are counted as ignored, with the reason:
-//! the test runner can't skip at run time, and a test that did not run must not pass.
+//! Tells the tests which programs and images this machine has, so that those that need more are counted as ignored, with the
+//! reason: the test runner can't skip at run time, and a test that did not run must not pass.
 
 use std::env;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
+
+/// An engine that does not answer by then is as good as none.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// One of each row must be there: makers' image or stand-in.
+const IMAGES: [[&str; 2]; 3] = [
+    ["\"postgres:17", "\"crossover-standin-postgres:"],
+    ["\"apache/kafka:", "\"crossover-standin-kafka:"],
+    ["\"ghcr.io/shopify/toxiproxy:", "\"crossover-standin-toxiproxy:"],
+];
+const REDPANDA: &str = "redpandadata/redpanda:";
 
 fn main() {
-    println!("cargo::rerun-if-env-changed=PATH");
-    for (name, programs) in [
-        ("can_run_kafka", &["java", "mvn", "go"][..]),
-        ("can_run_toxiproxy", &["go"]),
+    for variable in ["PATH", "DOCKER_HOST", "CROSSOVER_TESTBED"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    let images = images().unwrap_or_default();
+    let has_images = IMAGES.iter().all(|row| row.iter().any(|name| images.contains(name)));
+    for (name, is_so) in [
+        ("can_run_kafka", are_on_path(&["java", "mvn", "go"])),
+        ("can_run_toxiproxy", are_on_path(&["go"])),
+        ("can_run_containers", has_images),
+        ("can_run_redpanda", has_images && images.contains(REDPANDA)),
     ] {
         println!("cargo::rustc-check-cfg=cfg({name})");
-        if programs.iter().all(|program| is_on_path(program)) {
+        if is_so {
             println!("cargo::rustc-cfg={name}");
         }
     }
 }
 
+fn are_on_path(programs: &[&str]) -> bool {
+    programs.iter().all(|program| is_on_path(program))
+}
+
 fn is_on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|directory: std::path::PathBuf| Path::new(&directory).join(program).is_file())
+}
+
+/// What the engine says of all its images, as it says it.
+fn images() -> Option<String> {
+    let address = env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    let mut stream = UnixStream::connect(address.strip_prefix("unix://")?).ok()?;
+    stream.set_read_timeout(Some(ANSWER_WITHIN)).ok()?;
+    stream
+        .write_all(b"GET /images/json HTTP/1.0\r\nHost: docker\r\n\r\n")
+        .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
 }

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crossover_engine::command::EngineCommand;
 use crossover_external::{CleanupArgs, ExternalArgs};
 use crossover_testbed::images::StandIn;
+use crossover_testbed::kafka::BrokerKind;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::dlq::ReadFrom;
@@ -68,6 +69,9 @@ pub enum Command {
     /// Own the processes of a run (the harness starts this)
     #[command(hide = true)]
     Supervise,
+    /// Remove the containers of a run (the supervisor of a run starts this)
+    #[command(hide = true)]
+    ContainerCleanup(ContainerCleanupArgs),
     /// Remove what a run made on servers of your own (the supervisor of a run starts this)
     #[command(hide = true)]
     ExternalCleanup(CleanupArgs),
@@ -115,6 +119,52 @@ impl BenchMode {
     }
 }
 
+/// Which broker a run has in containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BrokerArg {
+    /// Redpanda, in a container only.
+    Redpanda,
+    /// Apache Kafka.
+    Kafka,
+}
+
+impl From<BrokerArg> for BrokerKind {
+    fn from(broker: BrokerArg) -> Self {
+        match broker {
+            BrokerArg::Redpanda => Self::Redpanda,
+            BrokerArg::Kafka => Self::Kafka,
+        }
+    }
+}
+
+/// Servers in containers.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ContainerArgs {
+    /// The broker of event-driven mode [default: in containers Redpanda if it can be had, else Kafka]
+    #[arg(long, value_enum)]
+    pub broker: Option<BrokerArg>,
+    /// Image for PostgreSQL, in place of the usual one
+    #[arg(long, value_name = "IMAGE", env = "CROSSOVER_IMAGE_POSTGRES")]
+    pub postgres_image: Option<String>,
+    /// Image for Redpanda
+    #[arg(long, value_name = "IMAGE", env = "CROSSOVER_IMAGE_REDPANDA")]
+    pub redpanda_image: Option<String>,
+    /// Image for Apache Kafka
+    #[arg(long, value_name = "IMAGE", env = "CROSSOVER_IMAGE_KAFKA")]
+    pub kafka_image: Option<String>,
+    /// Image for Toxiproxy
+    #[arg(long, value_name = "IMAGE", env = "CROSSOVER_IMAGE_TOXIPROXY")]
+    pub toxiproxy_image: Option<String>,
+}
+
+/// Flags of the program that removes containers.
+#[derive(Debug, Clone, Args)]
+pub struct ContainerCleanupArgs {
+    /// The run, as the containers' label has it
+    #[arg(long)]
+    pub run: String,
+}
+
 /// Flags of `bench`.
 #[derive(Debug, Clone, Args)]
 pub struct BenchArgs {
@@ -160,6 +210,9 @@ pub struct RunArgs {
     /// Where runs are written
     #[arg(long, default_value = "reports/runs")]
     pub output: PathBuf,
+    /// Servers in containers.
+    #[command(flatten)]
+    pub containers: ContainerArgs,
     /// Servers of your own.
     #[command(flatten)]
     pub external: ExternalArgs,

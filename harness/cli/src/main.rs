@@ -51,6 +51,10 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             crossover_external::cleanup::run(&args).await?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::ContainerCleanup(args) => {
+            crossover_testbed::containers::cleanup::remove_run(&args.run).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         // Taken care of before there was a runtime.
         Command::Supervise => Ok(ExitCode::FAILURE),
     }

@@ -15,10 +15,12 @@ pub const DATABASE_URL: &str = "CROSSOVER_EXTERNAL_DATABASE_URL";
 /// What a run stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum TestbedKind {
-    /// The best that this machine has: servers of its own.
+    /// Containers, if an engine answers and has all images that the run needs; else local.
     #[default]
     Auto,
-    /// Servers of its own on this machine, removed afterwards.
+    /// Servers of its own in containers on this machine, removed afterwards; images that are missing are pulled.
+    Containers,
+    /// Servers of its own as processes on this machine, removed afterwards.
     Local,
     /// Your PostgreSQL and your brokers.
     External,
@@ -28,7 +30,7 @@ pub enum TestbedKind {
 #[derive(Clone, Default, Args)]
 pub struct ExternalArgs {
     /// What the run stands on
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, env = "CROSSOVER_TESTBED")]
     pub testbed: TestbedKind,
     /// Your PostgreSQL, as postgres://user@host:port/database. The password belongs in PGPASSWORD or ~/.pgpass; or give the
     /// whole URL in CROSSOVER_EXTERNAL_DATABASE_URL instead of this flag
@@ -57,6 +59,19 @@ impl fmt::Debug for ExternalArgs {
             .field("kafka_config", &self.kafka_config)
             .field("allow_faults", &self.allow_faults)
             .finish_non_exhaustive()
+    }
+}
+
+impl TestbedKind {
+    /// The flag's value.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Containers => "containers",
+            Self::Local => "local",
+            Self::External => "external",
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`kafka`] | a real Apache Kafka of our own: fetched, started, crashed, restarted, removed |
 //! | [`toxiproxy`] | the proxy server that links go through, and a client of it |
 //! | [`links`] | which role reaches which server through which proxy |
+//! | [`containers`] | the same servers from images: a container where a process would be |
 //! | [`cache`] | what is fetched once and kept |
 //! | [`owned`] | directories that carry our marker; nothing else is ever removed |
 //! | [`ports`] | free TCP ports that outgoing connections can't take |
@@ -17,12 +18,14 @@
 //! | [`doctor`] | what a run would use here, and what is missing |
 //! | [`error`] | failures, in the three kinds that exit codes tell apart |
 //!
-//! The parts of one machine are here: the *local* provider. Containers and external servers are other providers of
-//! the same parts; the trait between them comes with the second one, when it is known what they share.
+//! The parts of one machine are here, and two providers of them: *local* (programs of this machine) and *containers* (programs
+//! of images). They share the servers' code, because a container is run where a process would be: which it is, the supervisor's
+//! client knows ([`Supervisor::with_containers`]). External servers are another crate's.
 //!
 //! Must not know scenarios, plans or verdicts, nor print: callers in `cli` do.
 
 pub mod cache;
+pub mod containers;
 pub mod disk;
 mod docker;
 pub mod doctor;
@@ -39,6 +42,7 @@ pub mod supervisor;
 pub mod toxiproxy;
 pub mod usage;
 
+pub use containers::{Containers, ContainersOptions};
 pub use error::{Result, TestbedError};
 pub use kafka::{KafkaOptions, LocalKafka, probe_broker};
 pub use links::Links;

@@ -9,8 +9,8 @@ use crossover_testbed::kafka::BrokerCount;
 use crossover_testbed::owned::OwnedDirectory;
 use crossover_testbed::toxiproxy::ToxiproxyOptions;
 use crossover_testbed::{
-    KafkaOptions, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, ProcessSpec, Result, RunLock, Supervisor,
-    TestbedError,
+    Containers, ContainersOptions, KafkaOptions, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions,
+    ProcessSpec, Result, RunLock, Supervisor, TestbedError,
 };
 
 fn main() -> ExitCode {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
         ["supervise"] => return crossover_testbed::supervisor::supervise(),
+        ["container-cleanup", "--run", run] => in_runtime(crossover_testbed::containers::cleanup::remove_run(run)),
         ["harness", base, script] => in_runtime(harness(Path::new(base), script)),
         ["postgres", base, run_id] => in_runtime(postgres(Path::new(base), run_id)),
         ["kafka", base, run_id] => in_runtime(kafka(Path::new(base), run_id)),
@@ -58,7 +59,7 @@ async fn harness(base: &Path, script: &str) -> Result<()> {
 
 /// Holds a PostgreSQL with its data below `base`.
 async fn postgres(base: &Path, run_id: &str) -> Result<()> {
-    let supervisor = Supervisor::start(&base.join("logs")).await?;
+    let supervisor = provided(base, run_id).await?;
     let options = PostgresOptions {
         base: base.to_path_buf(),
         ..PostgresOptions::new(run_id)
@@ -71,7 +72,7 @@ async fn postgres(base: &Path, run_id: &str) -> Result<()> {
 
 /// Holds a Kafka with its data below `base`.
 async fn kafka(base: &Path, run_id: &str) -> Result<()> {
-    let supervisor = Supervisor::start(&base.join("logs")).await?;
+    let supervisor = provided(base, run_id).await?;
     let options = KafkaOptions {
         base: base.to_path_buf(),
         ..KafkaOptions::new(run_id, BrokerCount::One)?
@@ -84,11 +85,24 @@ async fn kafka(base: &Path, run_id: &str) -> Result<()> {
 
 /// Holds a Toxiproxy.
 async fn toxiproxy(base: &Path, run_id: &str) -> Result<()> {
-    let supervisor = Supervisor::start(&base.join("logs")).await?;
+    let supervisor = provided(base, run_id).await?;
     let server = LocalToxiproxy::start(&supervisor, &ToxiproxyOptions::new(run_id)).await?;
     println!("{}\n{}", supervisor.pid(), server.pid().unwrap_or(0));
     wait_for_death();
     Ok(())
+}
+
+/// A supervisor, with containers if CROSSOVER_TESTBED asks for them.
+async fn provided(base: &Path, run_id: &str) -> Result<Supervisor> {
+    let supervisor = Supervisor::start(&base.join("logs")).await?;
+    if std::env::var("CROSSOVER_TESTBED").is_ok_and(|provider| provider == "containers") {
+        let options = ContainersOptions {
+            base: base.to_path_buf(),
+            ..ContainersOptions::new(run_id)
+        };
+        return supervisor.with_containers(Containers::connect(options).await?).await;
+    }
+    Ok(supervisor)
 }
 
 fn wait_for_death() {

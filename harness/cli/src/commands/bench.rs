@@ -59,6 +59,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         keep: args.run.keep,
         postgres_port: args.run.postgres_port,
         history: !args.run.no_history,
+        containers: args.run.containers.clone(),
         external: args.run.external.clone(),
     };
     if args.mode == BenchMode::Compare {

@@ -130,6 +130,7 @@ async fn one(
         keep: args.run.keep,
         postgres_port: args.run.postgres_port,
         history: !args.run.no_history,
+        containers: args.run.containers.clone(),
         external: args.run.external.clone(),
     };
     let finished = run::run(&item.scenario, &options, directory, interrupted, progress).await?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use crossover_testbed::PostgresOptions;
 use crossover_testbed::RunLock;
+use crossover_testbed::containers::cleanup;
 use crossover_testbed::images;
 use crossover_testbed::owned::remove_leftovers;
 use crossover_testbed::supervisor::kept::end_kept;
@@ -41,7 +42,10 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
             removed += 1;
         }
     }
-    // What a supervisor that was itself killed could not remove.
+    // What a supervisor that was itself killed could not remove; containers use the directories.
+    for name in cleanup::remove_leftovers().await? {
+        println!("removed container {name}");
+    }
     for path in remove_leftovers(&PostgresOptions::new("").base)? {
         println!("removed {}", path.display());
     }

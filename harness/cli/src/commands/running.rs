@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use crossover_evidence::result::{Check, Claim, ClaimVerdict, RunInfo, RunResult, Verdict};
 use crossover_external::TestbedKind;
+use crossover_testbed::kafka::BrokerKind;
 use crossover_testbed::{TestbedError, disk};
 use tokio::sync::watch;
 
@@ -108,8 +109,21 @@ pub fn flags(args: &RunArgs) -> String {
     if args.no_history {
         command.push_str(" --no-history");
     }
-    if args.external.testbed == TestbedKind::External {
-        command.push_str(" --testbed external");
+    if args.external.testbed != TestbedKind::Auto {
+        command.push_str(&format!(" --testbed {}", args.external.testbed.name()));
+    }
+    if let Some(broker) = args.containers.broker {
+        command.push_str(&format!(" --broker {}", BrokerKind::from(broker).name()));
+    }
+    for (flag, image) in [
+        ("--postgres-image", &args.containers.postgres_image),
+        ("--redpanda-image", &args.containers.redpanda_image),
+        ("--kafka-image", &args.containers.kafka_image),
+        ("--toxiproxy-image", &args.containers.toxiproxy_image),
+    ] {
+        if let Some(image) = image {
+            command.push_str(&format!(" {flag} {image}"));
+        }
     }
     // Where they are, and never a password: that is in a file, or was given by a variable.
     let external = &args.external;

@@ -5,6 +5,8 @@
 //! | [`stages`] | what is done, in order |
 //! | [`directory`], [`meta`] | what is on disk while the run goes on |
 //! | [`testbed`], [`servers`] | the servers, and by which address each role reaches them |
+//! | [`provider`] | processes or containers, and which broker |
+//! | [`acknowledgement`] | what an answer of each broker promises |
 //! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
 //! | [`load`] | the open-loop generator |
 //! | [`faults`] | the timeline of faults |
@@ -16,6 +18,7 @@
 //! | [`reference`] | the same statements without the engine |
 //! | [`left`], [`judge`], [`hypotheses`] | files → result and report |
 
+mod acknowledgement;
 mod assigned;
 mod broker;
 mod clients;
@@ -32,6 +35,7 @@ mod metrics;
 mod parts;
 mod preflight;
 mod progress;
+mod provider;
 mod reader;
 mod reconnect;
 mod reference;
@@ -61,7 +65,7 @@ pub use progress::Progress;
 pub use reader::{Span, read as read_spans};
 pub use testbed::{check_external, create_database, describe, settle_statistics};
 
-use crate::args::Mode;
+use crate::args::{ContainerArgs, Mode};
 use crate::scenario::Scenario;
 use meta::Meta;
 use stages::Stages;
@@ -79,6 +83,8 @@ pub struct Options {
     pub postgres_port: Option<u16>,
     /// Record a history.
     pub history: bool,
+    /// Servers in containers.
+    pub containers: ContainerArgs,
     /// Servers of the user's own.
     pub external: ExternalArgs,
 }
@@ -111,17 +117,24 @@ pub async fn run(
     meta.update(|_| ())?;
     directory.mark_latest();
 
-    let supervisor = Supervisor::start(&directory.file("logs")).await?;
-    let outcome = Stages {
-        scenario,
-        options,
-        directory: &directory,
-        meta: &meta,
-        supervisor: &supervisor,
-        progress,
-    }
-    .all(interrupted)
-    .await;
+    let bare = Supervisor::start(&directory.file("logs")).await?;
+    let id = testbed::id_of(&meta);
+    let (supervisor, outcome) = match provider::provide(&bare, &id, &scenario.document, options, progress).await {
+        Ok(supervisor) => {
+            let stages = Stages {
+                scenario,
+                options,
+                directory: &directory,
+                meta: &meta,
+                supervisor: &supervisor,
+                progress,
+            };
+            let outcome = stages.all(interrupted).await;
+            (supervisor, outcome)
+        }
+        Err(error) => (bare.clone(), Err(error)),
+    };
+    drop(bare);
     // Half a system is not kept.
     let (outcome, removed) = if options.keep && outcome.is_ok() && meta.get().finished {
         (keep(&supervisor, progress).await, Ok(()))

@@ -28,6 +28,11 @@ pub async fn measure(
     reference: &Reference,
     work: &Path,
 ) -> anyhow::Result<Result<f64, String>> {
+    if let Some(image) = &postgres.installation().image {
+        return Ok(Err(format!(
+            "PostgreSQL's programs are in image {image}, and pgbench is not run there"
+        )));
+    }
     let pgbench = postgres.installation().bin.join("pgbench");
     if !pgbench.is_file() {
         return Ok(Err(format!(

@@ -6,7 +6,8 @@ use anyhow::Context;
 use crossover_engine::kafka::KafkaArgs;
 use crossover_evidence::result::{BrokerInfo, PostgresVersion, TestbedInfo};
 use crossover_external::{Act, External, ExternalArgs, Wanted, check_faults};
-use crossover_testbed::kafka::{BrokerCount, KAFKA_VERSION};
+use crossover_testbed::containers::images::Part;
+use crossover_testbed::kafka::{BrokerCount, BrokerKind};
 use crossover_testbed::toxiproxy::ToxiproxyOptions;
 use crossover_testbed::{
     ConnectionUrl, KafkaOptions, Links, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, Supervisor, disk,
@@ -14,10 +15,11 @@ use crossover_testbed::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::Options;
 use super::meta::{BrokerAddress, Meta};
 use super::progress::Progress;
+use super::provider;
 use super::servers::{Local, Provider, Servers};
+use super::{Options, acknowledgement};
 use crate::args::Mode;
 use crate::failure::bad_input;
 use crate::scenario::{Action, Document, Fault};
@@ -55,8 +57,7 @@ pub async fn start(
     options: &Options,
     progress: &Progress,
 ) -> anyhow::Result<Servers> {
-    // Points of a sweep are all named 01, 02, …, and two runs may begin in one second: the process tells them apart.
-    let id = format!("{}-{}", meta.get().id, std::process::id());
+    let id = id_of(meta);
     let (database, provider) = match options.external.is_external()? {
         true => borrow(supervisor, meta, options, &id, progress).await?,
         false => start_local(supervisor, meta, document, options, &id, progress).await?,
@@ -66,6 +67,12 @@ pub async fn start(
         database,
         provider,
     })
+}
+
+/// Part of all names of the run's servers. Points of a sweep are all named 01, 02, …, and two runs may begin in one second:
+/// the process tells them apart.
+pub fn id_of(meta: &Meta) -> String {
+    format!("{}-{}", meta.get().id, std::process::id())
 }
 
 /// Refuses what can't be had on servers of the user's own.
@@ -188,7 +195,7 @@ async fn start_local(
     let postgres = start_postgres(supervisor, meta, document, options, id).await?;
     let kafka = match options.mode {
         Mode::Polling => None,
-        Mode::EventDriven => Some(kafka_options(document, id)?),
+        Mode::EventDriven => Some(kafka_options(document, options, id)?),
     };
     let links = match document.topology.proxied {
         true => Some(link_up(supervisor, meta, &postgres, kafka.as_ref(), id, progress).await?),
@@ -204,12 +211,13 @@ async fn start_local(
 }
 
 /// The brokers' addresses are drawn with their options: proxies are made for them before they listen.
-fn kafka_options(document: &Document, id: &str) -> anyhow::Result<KafkaOptions> {
+fn kafka_options(document: &Document, options: &Options, id: &str) -> anyhow::Result<KafkaOptions> {
     let count = match document.topology.brokers {
         3 => BrokerCount::Three,
         _ => BrokerCount::One,
     };
     let mut asked = KafkaOptions::new(id, count)?;
+    asked.kind = provider::broker_kind(document, &options.containers)?;
     asked.settings = document.kafka.clone();
     asked.flush_every_messages = document.event_driven.flush_every_messages;
     asked.session_timeout = Some(document.event_driven.session_timeout);
@@ -240,15 +248,20 @@ async fn start_kafka(
     asked: &KafkaOptions,
     progress: &Progress,
 ) -> anyhow::Result<LocalKafka> {
-    progress.stage("starting Kafka");
+    progress.stage("starting the broker");
     let kafka = LocalKafka::start(supervisor, asked).await?;
-    let times = kafka.start_times();
+    let (times, kind) = (kafka.start_times(), kafka.kind());
+    let part = match kind {
+        BrokerKind::Kafka => Part::Kafka,
+        BrokerKind::Redpanda => Part::Redpanda,
+    };
+    let found = provider::how_found(supervisor, part).await?;
     add_startup(
         meta,
         &[
-            ("Kafka found", times.find),
-            ("Kafka formatted", times.format),
-            ("Kafka ready", times.ready),
+            (&found, times.find),
+            (&format!("{kind} formatted"), times.format),
+            (&format!("{kind} ready"), times.ready),
         ],
     )?;
     meta.update(|meta| {
@@ -260,31 +273,14 @@ async fn start_kafka(
         });
         let Some(testbed) = meta.testbed.as_mut() else { return };
         testbed.broker = Some(BrokerInfo {
-            kind: "kafka".to_owned(),
-            version: KAFKA_VERSION.to_owned(),
+            kind: kind.name().to_owned(),
+            version: kafka.version().to_owned(),
         });
         testbed
             .acknowledgement
-            .push(("Kafka".to_owned(), acknowledgement(document)));
+            .push((kind.to_string(), acknowledgement::of_broker(document, kind)));
     })?;
     Ok(kafka)
-}
-
-/// What `acks=all` means here.
-fn acknowledgement(document: &Document) -> String {
-    let flushed = match document.event_driven.flush_every_messages {
-        Some(1) => "flushed to disk before the answer (log.flush.interval.messages=1)".to_owned(),
-        Some(messages) => format!("flushed to disk every {messages} messages"),
-        None => "in memory only: the operating system flushes it when it will".to_owned(),
-    };
-    match document.topology.brokers {
-        1 => format!(
-            "acks=all of one broker, no replica: the record is in its log, {flushed}; a kill of the process loses nothing, a power cut may"
-        ),
-        brokers => {
-            format!("acks=all of {brokers} brokers: at least two have the record (min.insync.replicas=2), {flushed}")
-        }
-    }
 }
 
 /// Notes how long parts took to start.
@@ -311,7 +307,7 @@ async fn start_postgres(
     asked.port = options.postgres_port;
     asked.settings = document.postgres.clone();
     let postgres = LocalPostgres::start(supervisor, &asked).await?;
-    let info = describe(&postgres).await?;
+    let info = describe(supervisor, &postgres).await?;
     let file_system = disk::file_system(&postgres.data_directory())?;
     meta.update(|meta| {
         if file_system.is_memory {
@@ -371,18 +367,19 @@ async fn settings_of(server: &ConnectionUrl) -> anyhow::Result<Vec<(String, Stri
 ///
 /// # Errors
 /// If PostgreSQL does not answer.
-pub async fn describe(postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
+pub async fn describe(supervisor: &Supervisor, postgres: &LocalPostgres) -> anyhow::Result<TestbedInfo> {
     let settings = settings_of(&postgres.url()).await?;
     let data = postgres.data_directory();
     let times = postgres.start_times();
+    let found = provider::how_found(supervisor, Part::Postgres).await?;
     let mut startup_ms = vec![
-        ("PostgreSQL found".to_owned(), millis(times.find)),
+        (found, millis(times.find)),
         ("PostgreSQL cluster made".to_owned(), millis(times.initdb)),
         ("PostgreSQL ready".to_owned(), millis(times.ready)),
     ];
     startup_ms.extend(times.copy.map(|time| ("PostgreSQL copied".to_owned(), millis(time))));
     Ok(TestbedInfo {
-        provider: "local".to_owned(),
+        provider: provider::name(supervisor).to_owned(),
         postgres: PostgresVersion { version: postgres.installation().version.to_string(), settings },
         broker: None,
         acknowledgement: vec![(

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Mode;
 
-pub use event_driven::{EventDriven, StrategyKind};
+pub use event_driven::{EventDriven, ProtocolKind, StrategyKind};
 pub use fault::{Action, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments};
 pub use file::{Scenario, kept_trace, load, reload};
 pub use sweep::{Point, without_sweep};

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossover_engine::store::{DatabaseUrl, Store, migrate};
-use crossover_testbed::kafka::BrokerCount;
+use crossover_testbed::kafka::{BrokerCount, BrokerKind};
 use crossover_testbed::owned::OwnedDirectory;
 use crossover_testbed::{
-    ConnectionUrl, KafkaOptions, LocalKafka, LocalPostgres, PostgresOptions, ProcessSpec, Signal, Supervisor,
+    ConnectionUrl, Containers, ContainersOptions, KafkaOptions, LocalKafka, LocalPostgres, PostgresOptions,
+    ProcessSpec, Signal, Supervisor,
 };
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -34,6 +35,11 @@ pub struct Servers {
     kafka: OnceCell<LocalKafka>,
     directory: PathBuf,
     run: String,
+}
+
+/// Whether the servers of these tests are to be in containers: all of them run on either provider.
+pub fn wants_containers() -> bool {
+    std::env::var("CROSSOVER_TESTBED").is_ok_and(|provider| provider == "containers")
 }
 
 /// The servers, started by the first call.
@@ -58,6 +64,13 @@ impl Servers {
             .await
             .unwrap();
         supervisor.remove_at_end(&directory).await.unwrap();
+        let supervisor = match wants_containers() {
+            true => {
+                let containers = Containers::connect(ContainersOptions::new(&run)).await.unwrap();
+                supervisor.with_containers(containers).await.unwrap()
+            }
+            false => supervisor,
+        };
         let options = PostgresOptions {
             disk_needed_bytes: 1 << 30,
             ..PostgresOptions::new(&run)
@@ -97,6 +110,7 @@ impl Servers {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let options = KafkaOptions {
             name: name.to_owned(),
+            kind: Some(BrokerKind::Kafka),
             settings: settings.collect(),
             disk_needed_bytes: 1 << 30,
             ..KafkaOptions::new(&self.run, BrokerCount::One).unwrap()

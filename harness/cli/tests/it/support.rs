@@ -13,6 +13,8 @@ use procfs::process::{Process, all_processes};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::servers::wants_containers;
+
 /// The program under test; it is a debug build, so no run of it is valid.
 pub const CROSSOVER: &str = env!("CARGO_BIN_EXE_crossover");
 /// The one reason for which a good run of a test is not valid.
@@ -130,6 +132,11 @@ impl Place {
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
             .env("CROSSOVER_DATA_DIR", self.path("data"))
             .env("CROSSOVER_LOCK", self.path("lock"))
+            // Never what happens to be here: the same on every machine, unless containers are asked for.
+            .env(
+                "CROSSOVER_TESTBED",
+                if wants_containers() { "containers" } else { "local" },
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::broker::Broker;
+use super::kind::{BrokerFeature, BrokerKind};
 use crate::error::{Result, TestbedError};
 use crate::logs;
 use crate::supervisor::Supervisor;
@@ -33,7 +34,11 @@ pub(super) async fn run(
 ) -> Result<f64> {
     let (name, log) = (format!("{}-bench", broker.name), broker.log.with_extension("bench.log"));
     let log_from = logs::length(&log);
-    let spec = broker.java(name.clone(), log.clone()).args(["-Xmx256m"]).args([
+    let why = BrokerKind::Redpanda
+        .lacks(BrokerFeature::ProducerBench)
+        .unwrap_or_default();
+    let kafka = broker.kafka().ok_or_else(|| TestbedError::BadInput(why.to_owned()))?;
+    let spec = broker.java(kafka, name.clone(), log.clone()).args(["-Xmx256m"]).args([
         "org.apache.kafka.tools.ProducerPerformance".to_owned(),
         "--bootstrap-server".to_owned(),
         bootstrap.to_owned(),

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::bench::{self, ProducerBench};
-use super::broker::{Broker, Programs};
-use super::java::find_java;
-use super::libs::fetch_libs;
+use super::broker::Broker;
+use super::kind::BrokerKind;
 use super::listeners::BrokerListeners;
 use super::options::{KafkaOptions, KafkaStartTimes};
-use super::properties;
+use super::programs::{self, Found, Programs};
 use crate::error::{Result, TestbedError};
 use crate::owned::OwnedDirectory;
 use crate::supervisor::{Exit, Signal, Supervisor};
@@ -26,6 +25,8 @@ const HALT_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct LocalKafka {
     supervisor: Supervisor,
+    kind: BrokerKind,
+    version: String,
     brokers: Vec<Broker>,
     settings: BTreeMap<String, String>,
     start_times: KafkaStartTimes,
@@ -40,11 +41,11 @@ impl LocalKafka {
     pub async fn start(supervisor: &Supervisor, options: &KafkaOptions) -> Result<Self> {
         options.validate()?;
         let finding = Instant::now();
-        let programs = Programs {
-            java: find_java()?,
-            libs: fetch_libs(supervisor, &options.run_id).await?,
-            heap_mb: options.heap_mb,
-        };
+        let Found {
+            kind,
+            version,
+            programs,
+        } = programs::find(supervisor, options).await?;
         let find = finding.elapsed();
 
         let formatting = Instant::now();
@@ -54,6 +55,8 @@ impl LocalKafka {
 
         let mut kafka = Self {
             supervisor: supervisor.clone(),
+            kind,
+            version,
             brokers,
             settings,
             start_times: KafkaStartTimes {
@@ -64,6 +67,18 @@ impl LocalKafka {
         };
         kafka.start_times.ready = kafka.launch_all().await?;
         Ok(kafka)
+    }
+
+    /// Which broker it is.
+    #[must_use]
+    pub fn kind(&self) -> BrokerKind {
+        self.kind
+    }
+
+    /// Its version, as its programs have it.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Ids of the brokers.
@@ -120,7 +135,7 @@ impl LocalKafka {
         self.broker(id).map(|broker| broker.log.as_path())
     }
 
-    /// The settings of broker 1 that differ from Kafka's defaults; those of others differ in place alone.
+    /// The settings of broker 1 that differ from the broker's defaults; those of others differ in place alone.
     #[must_use]
     pub fn settings(&self) -> &BTreeMap<String, String> {
         &self.settings
@@ -198,7 +213,7 @@ impl LocalKafka {
     /// What Kafka's own producer benchmark reaches (records/s), with `acks=all` and its other defaults.
     ///
     /// # Errors
-    /// `Other`, with what it says, if it fails.
+    /// `BadInput` if the broker is not Kafka, which has it; `Other`, with what it says, if it fails.
     pub async fn bench_producer(&self, bench: &ProducerBench) -> Result<f64> {
         let broker = self.broker(1)?;
         bench::run(&self.supervisor, broker, &self.bootstrap(), bench).await
@@ -244,17 +259,7 @@ async fn format_all(
 ) -> Result<BTreeMap<String, String>> {
     let (cluster_id, mut first) = (cluster_id(), None);
     for broker in brokers {
-        let settings = properties::effective(
-            broker.id,
-            &options.listeners,
-            &broker.listeners,
-            &broker.data(),
-            options.flush_every_messages,
-            options.session_timeout,
-            &options.settings,
-        );
-        let file = properties::to_file(&settings);
-        broker.format(supervisor, &cluster_id, &file).await?;
+        let settings = broker.prepare(supervisor, &cluster_id, options).await?;
         first = first.or(Some(settings));
     }
     first.ok_or_else(|| TestbedError::BadInput("a Kafka of no brokers was asked for; give one or three".to_owned()))

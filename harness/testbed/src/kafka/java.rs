@@ -49,7 +49,7 @@ pub fn find_java() -> Result<Java> {
 }
 
 /// Reads `openjdk version "17.0.15" 2025-04-15`, anywhere in what is printed; `1.8.0_292` is version 8.
-fn parse_major(text: &str) -> Option<u32> {
+pub(super) fn parse_major(text: &str) -> Option<u32> {
     let number = text.split_once("version \"")?.1;
     let mut parts = number.split(|character: char| !character.is_ascii_digit());
     let major = parts.next()?.parse().ok()?;

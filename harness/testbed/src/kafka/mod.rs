@@ -1,4 +1,4 @@
-//! A real Apache Kafka of our own on this machine, in KRaft mode: fetched, started, crashed, restarted, removed.
+//! A real Apache Kafka of our own, in KRaft mode, or a Redpanda from its image: fetched, started, crashed, restarted, removed.
 //!
 //! ```text
 //!   libs: cached? ──no──▶ Maven ─▶ cache        broker: directory with marker ─▶ properties ─▶ StorageTool format
@@ -27,6 +27,9 @@
 //! `broker.session.timeout.ms` (9 s): so recovery from SIGKILL takes seconds more than from SIGTERM. That is Kafka's
 //! default and left alone; [`KafkaOptions::settings`] can lower it.
 //!
+//! **Redpanda** is a broker of the same protocol that a container can be ([`BrokerKind`]; [`redpanda`] has its configuration). It
+//! acknowledges what is on disk, on a majority.
+//!
 //! Must not make topics, nor produce or consume: whoever needs that has a client library.
 
 mod bench;
@@ -35,17 +38,21 @@ mod check;
 mod cluster;
 mod identify;
 mod java;
+mod kind;
 mod libs;
 mod listeners;
 mod options;
 mod probe;
+mod programs;
 mod properties;
+mod redpanda;
 mod wire;
 
 pub use bench::ProducerBench;
 pub use check::{BrokersFound, SecurityProtocol, check_brokers};
 pub use cluster::LocalKafka;
 pub use java::{Java, OLDEST_JAVA, find_java};
+pub use kind::{BrokerFeature, BrokerKind};
 pub(crate) use libs::require_maven;
 pub use libs::{KAFKA_VERSION, fetch_libs, find_libs};
 pub use listeners::{BrokerListeners, Listener};

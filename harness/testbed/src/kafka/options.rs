@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::kind::BrokerKind;
 use super::listeners::BrokerListeners;
-use super::properties;
 use crate::disk;
 use crate::error::Result;
 use crate::owned::{base_directory, require_base};
@@ -44,6 +44,8 @@ pub struct KafkaOptions {
     pub run_id: String,
     /// The brokers' processes, logs and directories are named after it: `kafka-1`.
     pub name: String,
+    /// Which broker. Absent: in containers Redpanda, if it can be had and nothing here is Kafka's alone; else Kafka.
+    pub kind: Option<BrokerKind>,
     /// Their addresses, one item a broker: see [`KafkaOptions::new`].
     pub listeners: Vec<BrokerListeners>,
     /// Write to disk after this many messages of a partition, before they are acknowledged: 1 is like PostgreSQL. Absent,
@@ -73,6 +75,7 @@ impl KafkaOptions {
         Ok(Self {
             run_id: run_id.to_owned(),
             name: "kafka".to_owned(),
+            kind: None,
             listeners: drawn.collect::<Result<_>>()?,
             flush_every_messages: None,
             session_timeout: None,
@@ -83,9 +86,17 @@ impl KafkaOptions {
         })
     }
 
-    /// Refuses what can't work, before anything is made.
+    /// What of this only Kafka can give; nothing if any broker can.
+    pub(super) fn needs_kafka(&self) -> Option<String> {
+        if self.flush_every_messages.is_some() {
+            return Some("a number of messages between flushes is asked for, which is a setting of Kafka".to_owned());
+        }
+        let name = self.settings.keys().find(|name| name.contains('.'))?;
+        Some(format!("{name} is a setting of Kafka"))
+    }
+
+    /// Refuses what can't work, before anything is made; settings are looked at when the broker is known.
     pub(super) fn validate(&self) -> Result<()> {
-        properties::validate(&self.settings)?;
         self.listeners.iter().try_for_each(BrokerListeners::require_free)?;
         require_base(&self.base)?;
         disk::ensure_free(&self.base, self.disk_needed_bytes)

@@ -40,6 +40,8 @@ const PASSWORD_LENGTH: usize = 32;
 pub(super) struct Cluster {
     pub directory: OwnedDirectory,
     pub bin: PathBuf,
+    /// The image that they are in, if any.
+    pub image: Option<String>,
     pub user: Option<UserIds>,
     pub password: Secret,
     /// How long it took to copy the programs, where that was needed.
@@ -61,6 +63,7 @@ impl Cluster {
         let cluster = Self {
             directory,
             bin,
+            image: installation.image.clone(),
             user: user.drop_to,
             password: password(),
             copied,
@@ -82,6 +85,7 @@ impl Cluster {
             .env("LC_ALL", "C")
             .env("TZ", "UTC")
             .user(self.user)
+            .image(self.image.clone())
             .directory(self.directory.path())
     }
 
@@ -159,7 +163,7 @@ async fn reachable_programs(
 ) -> Result<(PathBuf, Option<Duration>)> {
     let Some(ids) = user
         .drop_to
-        .filter(|&ids| !can_execute(&found.bin.join("postgres"), ids))
+        .filter(|&ids| found.image.is_none() && !can_execute(&found.bin.join("postgres"), ids))
     else {
         return Ok((found.bin.clone(), None));
     };

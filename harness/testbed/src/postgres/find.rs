@@ -48,6 +48,8 @@ pub enum Origin {
     System,
     /// We fetched it, now or before.
     Fetched,
+    /// It is in an image.
+    Image,
 }
 
 /// Programs of one PostgreSQL.
@@ -59,6 +61,8 @@ pub struct Installation {
     pub version: Version,
     /// Where it comes from.
     pub origin: Origin,
+    /// The image that it is in; `bin` is a path in there then.
+    pub image: Option<String>,
 }
 
 /// What may be used.
@@ -117,7 +121,12 @@ pub(super) fn installation_in(bin: &Path, origin: Origin) -> Option<Installation
     }
     let output = Command::new(bin.join("postgres")).arg("--version").output().ok()?;
     let version = parse_version(&String::from_utf8_lossy(&output.stdout))?;
-    (version.major >= OLDEST_MAJOR).then_some(Installation { bin, version, origin })
+    (version.major >= OLDEST_MAJOR).then_some(Installation {
+        bin,
+        version,
+        origin,
+        image: None,
+    })
 }
 
 fn named(bin: &Path) -> Result<Installation> {
@@ -169,7 +178,7 @@ fn subdirectories(parent: &Path, prefix: &str, bin: &str) -> Vec<PathBuf> {
 }
 
 /// Reads `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`; a development version such as `19devel` has minor 0.
-fn parse_version(text: &str) -> Option<Version> {
+pub(super) fn parse_version(text: &str) -> Option<Version> {
     let number = text.split_once("(PostgreSQL)")?.1.split_whitespace().next()?;
     let mut parts = number.split('.');
     let digits = |part: &str| {

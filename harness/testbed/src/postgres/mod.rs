@@ -13,6 +13,7 @@
 mod cluster;
 mod fetch;
 mod find;
+mod image;
 mod options;
 mod ready;
 mod server;

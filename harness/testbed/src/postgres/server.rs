@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::cluster::{Cluster, SUPERUSER};
 use super::find::{Installation, find_or_fetch};
+use super::image;
 use super::options::{PostgresOptions, StartTimes};
 use super::ready::Launched;
 use super::settings::{self, Machine};
@@ -48,7 +49,15 @@ impl LocalPostgres {
         let user = server_user()?;
         options.validate(&user)?;
         let finding = Instant::now();
-        let installation = find_or_fetch(&options.source).await?;
+        let in_image = match supervisor.containers() {
+            Some(containers) => Some(image::find(supervisor, containers, &options.name).await?),
+            None => None,
+        };
+        let has_in_image = in_image.as_ref().map(|found| found.has_pg_stat_statements);
+        let installation = match in_image {
+            Some(found) => found.installation,
+            None => find_or_fetch(&options.source).await?,
+        };
         let find = finding.elapsed();
 
         let making = Instant::now();
@@ -59,7 +68,7 @@ impl LocalPostgres {
 
         // Only now, so that the time in which another could take it is short.
         let port = options.port.map_or_else(free_port, Ok)?;
-        let has_pg_stat_statements = has_module(&cluster.bin, "pg_stat_statements");
+        let has_pg_stat_statements = has_in_image.unwrap_or_else(|| has_module(&cluster.bin, "pg_stat_statements"));
         let machine = Machine {
             memory_bytes: usage::memory_bytes()?,
             port,

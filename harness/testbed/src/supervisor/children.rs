@@ -97,6 +97,12 @@ impl Children {
 }
 
 fn command_of(spec: &ProcessSpec) -> Result<Command, String> {
+    if let Some(image) = &spec.image {
+        return Err(format!(
+            "bug: {} is to run from image {image}, and this run has no container engine",
+            spec.name
+        ));
+    }
     let opened = OpenOptions::new().create(true).append(true).open(&spec.log);
     let log = opened.map_err(|error| format!("can't open the log {}: {error}", spec.log.display()))?;
     let log_too = log

@@ -15,10 +15,12 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
-use super::protocol::{Exit, ProcessSpec, Reach, Request, RequestBody, Signal};
+use super::protocol::{Event, Exit, ProcessSpec, Reach, Request, RequestBody, Signal};
 use super::state::{Shared, read_in_background};
 use super::stopped::is_seen_stopped;
+use crate::containers::{Change, Containers, Home, cleanup};
 use crate::error::{Result, TestbedError};
+use crate::owned::OwnedDirectory;
 
 /// A fork and exec takes milliseconds; on a host under full load, with its disk busy, seconds were never seen.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -33,6 +35,7 @@ const DEATH_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Supervisor {
     inner: Arc<Inner>,
+    containers: Option<Containers>,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,7 @@ struct Inner {
     requests: Mutex<ChildStdin>,
     next_id: AtomicU64,
     shared: Arc<Shared>,
+    program: PathBuf,
     log_dir: PathBuf,
     pid: u32,
 }
@@ -82,12 +86,44 @@ impl Supervisor {
             requests,
             next_id,
             shared,
+            program: program.to_path_buf(),
             log_dir: log_dir.to_path_buf(),
             pid,
         };
-        let supervisor = Self { inner: Arc::new(inner) };
+        let supervisor = Self {
+            inner: Arc::new(inner),
+            containers: None,
+        };
         supervisor.ask(RequestBody::Hello, ANSWER_WITHIN).await?;
         Ok(supervisor)
+    }
+
+    /// Gives the run an engine: from now on this handle and its clones run a [`ProcessSpec`] with an image in a container, under the
+    /// same names, and servers take their programs from images. The containers are removed at the end, whatever ends the run.
+    ///
+    /// # Errors
+    /// `BadInput` if there is a directory of the same run already; `Other` if the supervisor is gone.
+    pub async fn with_containers(mut self, containers: Containers) -> Result<Self> {
+        let directory = OwnedDirectory::create(containers.base(), containers.run_id(), "containers")?;
+        let registered = self.remove_at_end(directory.path()).await;
+        registered.inspect_err(|_| drop(std::fs::remove_dir_all(directory.path())))?;
+        // Before the first is made: a death at any point leaves none.
+        // Its log lies where nobody removes it meanwhile, and a failure is quoted by whoever reports it.
+        let log = directory.path().join(format!("{}.log", cleanup::SUBCOMMAND));
+        self.run_at_end(cleanup::spec(&self.inner.program, &log, containers.run_id()))
+            .await?;
+        containers.settle(Home {
+            supervisor_pid: self.inner.pid,
+            directory: directory.path().to_path_buf(),
+        });
+        self.containers = Some(containers);
+        Ok(self)
+    }
+
+    /// The engine of the run, if its servers are in containers.
+    #[must_use]
+    pub fn containers(&self) -> Option<&Containers> {
+        self.containers.as_ref()
     }
 
     /// Where the logs of this run go; a [`ProcessSpec`] names its own file, usually here.
@@ -108,6 +144,9 @@ impl Supervisor {
     /// `Other` if the program can't be executed, the log can't be opened, or the name is taken by a live process.
     pub async fn spawn(&self, spec: ProcessSpec) -> Result<u32> {
         let name = spec.name.clone();
+        if let (Some(containers), Some(_)) = (&self.containers, &spec.image) {
+            return self.run_container(containers, spec).await;
+        }
         let pid = self.ask(RequestBody::Spawn(spec), ANSWER_WITHIN).await?;
         pid.ok_or_else(|| TestbedError::Other(format!("bug: the supervisor gave no pid for {name}")))
     }
@@ -134,6 +173,9 @@ impl Supervisor {
     /// # Errors
     /// `Other` if no process of that name runs.
     pub async fn freeze(&self, name: &str) -> Result<bool> {
+        if let Some(containers) = self.holder_of(name) {
+            return containers.freeze(name).await;
+        }
         self.signal_tree(name, Signal::Stop).await?;
         Ok(match self.pid_of(name) {
             Some(pid) => is_seen_stopped(pid).await,
@@ -249,8 +291,17 @@ impl Supervisor {
         let file = log_dir
             .map_err(|error| TestbedError::io("resolve", &self.inner.log_dir, &error))?
             .join("kept.json");
-        self.ask(RequestBody::Keep { file: file.clone() }, ANSWER_WITHIN)
-            .await?;
+        let held = |(name, _): &(String, u32)| self.holder_of(name).is_some();
+        let containers = self.pids().into_iter().filter(held).collect();
+        let file_too = file.clone();
+        self.ask(
+            RequestBody::Keep {
+                file: file_too,
+                containers,
+            },
+            ANSWER_WITHIN,
+        )
+        .await?;
         Ok(file)
     }
 
@@ -266,7 +317,33 @@ impl Supervisor {
         timeout(DEATH_WITHIN, ended).await.map_err(late)
     }
 
+    async fn run_container(&self, containers: &Containers, spec: ProcessSpec) -> Result<u32> {
+        if self.is_alive(&spec.name) {
+            return Err(TestbedError::Other(format!(
+                "a process named {} runs already",
+                spec.name
+            )));
+        }
+        let shared = Arc::clone(&self.inner.shared);
+        let tell = move |change| {
+            shared.take(match change {
+                // No request waits for it: numbers start at 1.
+                Change::Started { name, pid, stop } => Event::Spawned { id: 0, name, pid, stop },
+                Change::Ended(exit) => Event::Exited(exit),
+            });
+        };
+        containers.run(spec, Arc::new(tell)).await
+    }
+
+    /// The engine, if the process of that name is in a container.
+    fn holder_of(&self, name: &str) -> Option<&Containers> {
+        self.containers.as_ref().filter(|containers| containers.holds(name))
+    }
+
     async fn send_signal(&self, name: &str, signal: Signal, reach: Reach) -> Result<()> {
+        if let Some(containers) = self.holder_of(name) {
+            return containers.signal(name, signal, reach).await;
+        }
         self.ask(
             RequestBody::Signal {
                 name: name.to_owned(),

@@ -86,6 +86,8 @@ pub async fn end_kept(file: &Path) -> Result<Kept> {
 #[derive(Debug, Clone)]
 pub(super) struct Keeping {
     pub file: PathBuf,
+    /// Names and process ids of the run's containers.
+    pub containers: Vec<(String, u32)>,
 }
 
 impl Keeping {
@@ -97,6 +99,7 @@ impl Keeping {
             supervisor_start_ticks: start_ticks(us).unwrap_or(0),
             processes: children
                 .map(|child| (child.name.clone(), child.pid.as_raw().unsigned_abs()))
+                .chain(self.containers.iter().cloned())
                 .collect(),
             directories: supervision
                 .directories
@@ -107,6 +110,11 @@ impl Keeping {
         };
         let text = serde_json::to_string_pretty(&kept).map_err(|error| error.to_string())?;
         std::fs::write(&self.file, text).map_err(|error| format!("can't write {}: {error}", self.file.display()))
+    }
+
+    /// Whether a container still runs. Its number may be another's by then: the kept system stays too long, until it is ended.
+    pub(super) fn has_live_containers(&self) -> bool {
+        self.containers.iter().any(|(_, pid)| start_ticks(*pid).is_some())
     }
 
     pub(super) fn record(&self, supervision: &Supervision) {
@@ -121,7 +129,7 @@ impl Keeping {
 }
 
 /// Start of a live process; a zombie counts as gone.
-fn start_ticks(pid: u32) -> Option<u64> {
+pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     let stat = procfs::process::Process::new(i32::try_from(pid).ok()?)
         .ok()?
         .stat()

@@ -18,6 +18,9 @@
 //! With *keep*, the supervisor itself stays behind the harness instead, holding what runs, and SIGTERM makes it end
 //! all in the same order: see [`kept`].
 //!
+//! Containers are children of their engine, and not of the supervisor. Its client runs them under the same names and reports
+//! their exits the same way ([`Supervisor::with_containers`]); a command at the end removes them.
+//!
 //! Must not know what the children are: engines and servers are a [`ProcessSpec`] alike.
 
 mod children;
@@ -32,5 +35,6 @@ mod state;
 mod stopped;
 
 pub use client::Supervisor;
+pub(crate) use kept::start_ticks;
 pub use protocol::{Exit, ProcessSpec, Reach, Signal, StopRule, UserIds};
 pub use serve::supervise;

@@ -29,7 +29,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    pub(super) fn to_nix(self) -> nix::sys::signal::Signal {
+    pub(crate) fn to_nix(self) -> nix::sys::signal::Signal {
         use nix::sys::signal::Signal as Nix;
         match self {
             Self::Kill => Nix::SIGKILL,
@@ -105,6 +105,11 @@ pub struct ProcessSpec {
     pub log: PathBuf,
     /// How it is stopped.
     pub stop: StopRule,
+    /// Take the program from this image and run it in a container, for which the supervisor's client must have an engine
+    /// ([`super::Supervisor::with_containers`]). `program` is then a path in the image or a name on its PATH; `directory` is
+    /// there at the same path as here, and nothing else is; `inherit_env` and `without_env` mean nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 impl ProcessSpec {
@@ -121,6 +126,7 @@ impl ProcessSpec {
             directory: None,
             log: log.into(),
             stop: StopRule::default(),
+            image: None,
         }
     }
 
@@ -166,6 +172,13 @@ impl ProcessSpec {
         self
     }
 
+    /// Takes the program from an image, if one is given.
+    #[must_use]
+    pub fn image(mut self, image: Option<String>) -> Self {
+        self.image = image;
+        self
+    }
+
     /// Sets how it is stopped.
     #[must_use]
     pub fn stop(mut self, signal: Signal, within: Duration) -> Self {
@@ -186,6 +199,7 @@ impl fmt::Debug for ProcessSpec {
             .field("directory", &self.directory)
             .field("log", &self.log)
             .field("stop", &self.stop)
+            .field("image", &self.image)
             .finish_non_exhaustive()
     }
 }
@@ -253,6 +267,8 @@ pub(super) enum RequestBody {
     RunAtEnd(ProcessSpec),
     Keep {
         file: PathBuf,
+        /// Names and process ids of the run's containers, which the supervisor knows nothing of.
+        containers: Vec<(String, u32)>,
     },
     Shutdown,
 }

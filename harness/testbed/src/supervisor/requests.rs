@@ -79,8 +79,8 @@ impl Supervision {
             RequestBody::Signal { name, signal, reach } => self.children.signal(&name, signal, reach)?,
             RequestBody::RemoveDirectoryAtEnd { path } => self.directories.push(Removable::check(&path)?),
             RequestBody::RunAtEnd(spec) => self.commands.push(spec),
-            RequestBody::Keep { file } => {
-                let keeping = Keeping { file };
+            RequestBody::Keep { file, containers } => {
+                let keeping = Keeping { file, containers };
                 keeping.try_record(self)?;
                 self.keeping = Some(keeping);
             }

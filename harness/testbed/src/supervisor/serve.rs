@@ -20,6 +20,9 @@ use super::protocol::{Event, Exit, ProcessSpec};
 use super::requests::Lines;
 use crate::owned::Removable;
 
+/// A system whose servers have all ended by themselves is in nobody's way.
+const LOOK_AT_CONTAINERS: Duration = Duration::from_secs(1);
+
 /// Runs the supervisor until the harness is gone; the body of the hidden subcommand `supervise`.
 ///
 /// Call it from the main thread, before any other thread exists: signals are blocked and children are spawned here.
@@ -117,7 +120,10 @@ impl Supervision {
         if let Some(keeping) = self.keeping.clone() {
             keeping.record(self);
             // Nobody is left to ask for anything: until SIGTERM, or until nothing is left to keep.
-            while !self.children.live().is_empty() && !self.wait(false, None).terminate {
+            // No signal tells of the end of a container.
+            let timeout = (!keeping.containers.is_empty()).then_some(LOOK_AT_CONTAINERS);
+            let has_more = |children: &Children| !children.live().is_empty() || keeping.has_live_containers();
+            while has_more(&self.children) && !self.wait(false, timeout).terminate {
                 self.report_exits();
             }
             keeping.forget();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::client::ToxiproxyClient;
 use super::program::{TOXIPROXY_VERSION, fetch_toxiproxy};
+use crate::containers::images::Part;
 use crate::error::{Result, TestbedError};
 use crate::logs;
 use crate::ports::{free_port, require_free};
@@ -15,6 +16,9 @@ use crate::supervisor::{ProcessSpec, Signal, Supervisor};
 
 /// A start takes 20 ms.
 const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// Where its makers' image has it, and ours.
+const IN_IMAGE: &str = "/toxiproxy";
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -48,6 +52,7 @@ pub struct LocalToxiproxy {
     name: String,
     client: ToxiproxyClient,
     log: PathBuf,
+    image: Option<String>,
     fetched_in: Duration,
     ready_in: Duration,
 }
@@ -61,13 +66,17 @@ impl LocalToxiproxy {
     pub async fn start(supervisor: &Supervisor, options: &ToxiproxyOptions) -> Result<Self> {
         options.port.map_or(Ok(()), require_free)?;
         let fetching = Instant::now();
-        let program = fetch_toxiproxy(supervisor, &options.run_id).await?;
+        let (program, image) = match supervisor.containers() {
+            Some(containers) => (IN_IMAGE.into(), Some(containers.image(Part::Toxiproxy).await?.name)),
+            None => (fetch_toxiproxy(supervisor, &options.run_id).await?, None),
+        };
         let fetched_in = fetching.elapsed();
 
         let port = options.port.map_or_else(free_port, Ok)?;
         let log = supervisor.log_dir().join(format!("{}.log", options.name));
         let starting = Instant::now();
         let spec = ProcessSpec::new(&options.name, program, &log)
+            .image(image.clone())
             .clear_env()
             // It logs each connection otherwise.
             .env("LOG_LEVEL", "warn")
@@ -79,6 +88,7 @@ impl LocalToxiproxy {
             name: options.name.clone(),
             client: ToxiproxyClient::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
             log,
+            image,
             fetched_in,
             ready_in: Duration::ZERO,
         };
@@ -127,7 +137,8 @@ impl LocalToxiproxy {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             match self.client.version().await {
-                Ok(version) if version == TOXIPROXY_VERSION => return Ok(()),
+                // A user's own image may hold another.
+                Ok(version) if version == TOXIPROXY_VERSION || self.image.is_some() => return Ok(()),
                 Ok(version) => {
                     return Err(TestbedError::Other(format!(
                         "a Toxiproxy {version} answers instead of ours, {TOXIPROXY_VERSION}"

@@ -6,7 +6,7 @@ use crossover_testbed::owned::OwnedDirectory;
 use crossover_testbed::supervisor::kept::end_kept;
 use crossover_testbed::{ProcessSpec, Signal};
 
-use crate::support::{GONE_WITHIN, count_with, sleeping, supervisor, unique_sleep, wait_until};
+use crate::support::{GONE_WITHIN, count_with, local_supervisor, sleeping, unique_sleep, wait_until};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -21,7 +21,7 @@ fn sleeper(name: &str, logs: &std::path::Path, mark: &str) -> ProcessSpec {
 #[tokio::test]
 async fn an_exit_is_reported_with_code_and_log() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let mut exits = supervisor.exits();
     let spec = shell("greeter", logs.path(), "echo $GREETING; echo to stderr >&2; exit 7").env("GREETING", "hello");
     let pid = supervisor.spawn(spec).await.unwrap();
@@ -38,7 +38,7 @@ async fn an_exit_is_reported_with_code_and_log() {
 #[tokio::test]
 async fn a_name_is_taken_while_its_process_lives_and_free_after() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let mark = unique_sleep();
     let first = supervisor.spawn(sleeper("a", logs.path(), &mark)).await.unwrap();
     let error = supervisor.spawn(sleeper("a", logs.path(), &mark)).await.unwrap_err();
@@ -53,7 +53,7 @@ async fn a_name_is_taken_while_its_process_lives_and_free_after() {
 #[tokio::test]
 async fn a_program_that_does_not_exist_is_an_error_that_names_it() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let error = supervisor
         .spawn(ProcessSpec::new("x", "/nonexistent/program", logs.path().join("x.log")))
         .await
@@ -65,7 +65,7 @@ async fn a_program_that_does_not_exist_is_an_error_that_names_it() {
 #[tokio::test]
 async fn children_inherit_no_blocked_or_ignored_signals() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     // Not by way of a shell, which may set its own mask.
     let grep = ProcessSpec::new("mask", "/bin/grep", logs.path().join("mask.log"));
     let grep = grep.args(["-E", "SigBlk|SigIgn", "/proc/self/status"]);
@@ -83,7 +83,7 @@ async fn children_inherit_no_blocked_or_ignored_signals() {
 #[tokio::test]
 async fn stop_ends_a_frozen_process_and_kills_a_deaf_one() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     supervisor
         .spawn(sleeper("frozen", logs.path(), &unique_sleep()))
         .await
@@ -111,7 +111,7 @@ async fn stop_ends_a_frozen_process_and_kills_a_deaf_one() {
 #[tokio::test]
 async fn a_signal_to_a_tree_reaches_other_sessions() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let mark = unique_sleep();
     supervisor
         .spawn(shell(
@@ -129,7 +129,7 @@ async fn a_signal_to_a_tree_reaches_other_sessions() {
 #[tokio::test]
 async fn children_and_directories_go_when_the_last_handle_is_dropped() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let mark = unique_sleep();
     supervisor.spawn(sleeper("a", logs.path(), &mark)).await.unwrap();
     let directory = OwnedDirectory::create(logs.path(), "run", "part").unwrap();
@@ -146,7 +146,7 @@ async fn children_and_directories_go_when_the_last_handle_is_dropped() {
 async fn a_directory_without_our_marker_is_refused() {
     let logs = tempfile::tempdir().unwrap();
     let foreign = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let error = supervisor.remove_at_end(foreign.path()).await.unwrap_err();
     assert!(error.to_string().contains("no marker file"), "{error}");
     supervisor.shutdown().await.unwrap();
@@ -156,7 +156,7 @@ async fn a_directory_without_our_marker_is_refused() {
 #[tokio::test]
 async fn shutdown_stops_the_newest_first_and_leaves_nothing() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let ends = logs.path().join("ends");
     for name in ["first", "second"] {
         let script = format!(
@@ -181,7 +181,7 @@ async fn shutdown_stops_the_newest_first_and_leaves_nothing() {
 #[tokio::test]
 async fn a_kept_system_outlives_its_harness_until_it_is_ended() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let mark = unique_sleep();
     let pid = supervisor.spawn(sleeper("kept", logs.path(), &mark)).await.unwrap();
     let directory = OwnedDirectory::create(logs.path(), "run", "part").unwrap();
@@ -202,7 +202,7 @@ async fn a_kept_system_outlives_its_harness_until_it_is_ended() {
 #[tokio::test]
 async fn the_death_of_the_supervisor_is_an_error_for_those_who_wait() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let mark = unique_sleep();
     supervisor.spawn(sleeper("a", logs.path(), &mark)).await.unwrap();
     let pid = nix::unistd::Pid::from_raw(i32::try_from(supervisor.pid()).unwrap());
@@ -224,7 +224,7 @@ async fn a_program_that_is_no_supervisor_is_an_error() {
 async fn a_command_at_the_end_runs_when_processes_are_gone_and_directories_are_not() {
     for is_dropped in [false, true] {
         let logs = tempfile::tempdir().unwrap();
-        let supervisor = supervisor(logs.path()).await;
+        let supervisor = local_supervisor(logs.path()).await;
         let mark = unique_sleep();
         let pid = supervisor.spawn(sleeper("a", logs.path(), &mark)).await.unwrap();
         let directory = OwnedDirectory::create(logs.path(), "run", "part").unwrap();
@@ -250,7 +250,7 @@ async fn a_command_at_the_end_runs_when_processes_are_gone_and_directories_are_n
 #[tokio::test]
 async fn a_command_at_the_end_that_fails_is_the_failure_of_the_end_and_directories_go_all_the_same() {
     let logs = tempfile::tempdir().unwrap();
-    let supervisor = supervisor(logs.path()).await;
+    let supervisor = local_supervisor(logs.path()).await;
     let directory = OwnedDirectory::create(logs.path(), "run", "part").unwrap();
     supervisor.remove_at_end(directory.path()).await.unwrap();
     let command = shell("cleanup", logs.path(), "echo no such server; exit 3");

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crossover_testbed::Supervisor;
+use crossover_testbed::{Containers, ContainersOptions, Supervisor};
 
 /// The program that plays supervisor, harness and lock holder.
 pub const HELPER: &str = env!("CARGO_BIN_EXE_crossover-testbed-helper");
@@ -14,8 +14,25 @@ pub const HELPER: &str = env!("CARGO_BIN_EXE_crossover-testbed-helper");
 /// What the design promises after SIGKILL of the harness.
 pub const GONE_WITHIN: Duration = Duration::from_secs(3);
 
-/// A supervisor whose logs are in `directory`.
+/// Whether the servers of these tests are to be in containers: all of them run on either provider.
+pub fn wants_containers() -> bool {
+    std::env::var("CROSSOVER_TESTBED").is_ok_and(|provider| provider == "containers")
+}
+
+/// A supervisor whose logs are in `directory`, on the provider that was asked for.
 pub async fn supervisor(directory: &Path) -> Supervisor {
+    let supervisor = local_supervisor(directory).await;
+    if !wants_containers() {
+        return supervisor;
+    }
+    let containers = Containers::connect(ContainersOptions::new(&unique_run()))
+        .await
+        .unwrap();
+    supervisor.with_containers(containers).await.unwrap()
+}
+
+/// A supervisor of processes alone.
+pub async fn local_supervisor(directory: &Path) -> Supervisor {
     Supervisor::start_with(Path::new(HELPER), &["supervise"], directory)
         .await
         .unwrap()
@@ -82,12 +99,16 @@ pub struct Victim {
 impl Victim {
     /// Starts it, and waits until it is ready.
     pub fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(HELPER)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::launch(Command::new(HELPER).args(args))
+    }
+
+    /// As [`Victim::start`], with its servers in containers.
+    pub fn start_in_containers(args: &[&str]) -> Self {
+        Self::launch(Command::new(HELPER).args(args).env("CROSSOVER_TESTBED", "containers"))
+    }
+
+    fn launch(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let said = lines
             .by_ref()

@@ -32,7 +32,7 @@ const RETENTION: &str = "24h";
 pub struct Bed {
     pub postgres: LocalPostgres,
     pub kafka: LocalKafka,
-    supervisor: Supervisor,
+    pub supervisor: Supervisor,
     directory: RunDirectory,
     program: PathBuf,
     metrics: Metrics,

@@ -147,7 +147,7 @@ impl RelayReport {
 
     /// Notes what the servers are.
     pub async fn describe(&mut self, bed: &Bed) -> anyhow::Result<()> {
-        self.testbed = Some(run::describe(&bed.postgres).await?);
+        self.testbed = Some(run::describe(&bed.supervisor, &bed.postgres).await?);
         let kafka = bed.kafka.data_directory(1).context("a Kafka without a broker")?;
         for (server, path) in [("PostgreSQL", bed.postgres.data_directory()), ("Kafka", kafka)] {
             let found = disk::file_system(&path)?;
