@@ -535,7 +535,7 @@ fn entries(directory: &Path) -> usize {
 fn without_postgres_and_without_a_network_it_says_what_to_do() {
     let place = Place::new();
     fs::create_dir(place.path("home")).unwrap();
-    let mut command = place.bench("lonely", SHORT, &[]);
+    let mut command = place.bench("lonely", SHORT, &["--testbed", "local"]);
     command
         .env("CROSSOVER_POSTGRES_BIN", "fetched")
         .env("HOME", place.path("home"))
@@ -570,7 +570,7 @@ fn without_postgres_and_without_a_network_it_says_what_to_do() {
 #[test]
 fn a_directory_without_postgres_is_named() {
     let place = Place::new();
-    let mut command = place.bench("empty-bin", SHORT, &[]);
+    let mut command = place.bench("empty-bin", SHORT, &["--testbed", "local"]);
     command.env("CROSSOVER_POSTGRES_BIN", place.path("data"));
     refused(
         &place,

@@ -20,7 +20,7 @@ use super::state::{Shared, read_in_background};
 use super::stopped::is_seen_stopped;
 use crate::containers::{Change, Containers, Home, cleanup};
 use crate::error::{Result, TestbedError};
-use crate::owned::OwnedDirectory;
+use crate::owned::{OwnedDirectory, require_base};
 
 /// A fork and exec takes milliseconds; on a host under full load, with its disk busy, seconds were never seen.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -102,8 +102,9 @@ impl Supervisor {
     /// same names, and servers take their programs from images. The containers are removed at the end, whatever ends the run.
     ///
     /// # Errors
-    /// `BadInput` if there is a directory of the same run already; `Other` if the supervisor is gone.
+    /// `BadInput` if there is a directory of the same run already, or none to make it in; `Other` if the supervisor is gone.
     pub async fn with_containers(mut self, containers: Containers) -> Result<Self> {
+        require_base(containers.base())?;
         let directory = OwnedDirectory::create(containers.base(), containers.run_id(), "containers")?;
         let registered = self.remove_at_end(directory.path()).await;
         registered.inspect_err(|_| drop(std::fs::remove_dir_all(directory.path())))?;

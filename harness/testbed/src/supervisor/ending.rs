@@ -119,8 +119,13 @@ impl Supervision {
     }
 
     fn run_command(&mut self, spec: &ProcessSpec, deadline: Instant) -> Result<(), String> {
+        let mut spec = spec.clone();
+        // What can't be told must not keep anything from being removed.
+        if spec.log.parent().is_some_and(|directory| !directory.is_dir()) {
+            spec.log = "/dev/null".into();
+        }
         let (name, log) = (&spec.name, spec.log.display());
-        self.children.spawn(spec)?;
+        self.children.spawn(&spec)?;
         loop {
             match self.exits().into_iter().find(|exit| exit.name == *name) {
                 Some(exit) if exit.is_success() => return Ok(()),

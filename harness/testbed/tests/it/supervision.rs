@@ -259,3 +259,15 @@ async fn a_command_at_the_end_that_fails_is_the_failure_of_the_end_and_directori
     assert!(error.contains("exited with code 3: no such server"), "{error}");
     assert!(!directory.path().exists());
 }
+
+#[tokio::test]
+async fn a_command_at_the_end_runs_though_its_log_has_nowhere_to_go() {
+    let logs = tempfile::tempdir().unwrap();
+    let supervisor = local_supervisor(logs.path()).await;
+    let saw = logs.path().join("saw");
+    let gone = logs.path().join("gone");
+    let command = shell("cleanup", &gone, &format!("echo ran > {}", saw.display()));
+    supervisor.run_at_end(command).await.unwrap();
+    supervisor.shutdown().await.unwrap();
+    assert_eq!(std::fs::read_to_string(saw).unwrap(), "ran\n");
+}
