@@ -21,11 +21,9 @@ use tokio_stream::StreamExt;
 use super::failure::{is_absent, not_here, of_engine, of_pull};
 use super::{Containers, ContainersOptions};
 use crate::error::Result;
+use crate::images::StandIn;
 use crate::kafka::KAFKA_VERSION;
 use crate::toxiproxy::TOXIPROXY_VERSION;
-
-/// Tag of all stand-ins: of their recipes.
-pub const STAND_IN_TAG: &str = "1";
 
 const POSTGRES: &str = "postgres:17";
 const REDPANDA: &str = "docker.redpanda.com/redpandadata/redpanda:v25.1.1";
@@ -62,13 +60,13 @@ impl Part {
     /// The image that `./just images` builds in its place.
     #[must_use]
     pub fn stand_in(self) -> Option<String> {
-        let name = match self {
-            Self::Postgres => "postgres",
-            Self::Kafka => "kafka",
-            Self::Toxiproxy => "toxiproxy",
+        let stand_in = match self {
+            Self::Postgres => StandIn::Postgres,
+            Self::Kafka => StandIn::Kafka,
+            Self::Toxiproxy => StandIn::Toxiproxy,
             Self::Redpanda => return None,
         };
-        Some(format!("crossover-standin-{name}:{STAND_IN_TAG}"))
+        Some(stand_in.reference())
     }
 
     /// The environment variable that names another image.

@@ -2,6 +2,7 @@
 //! pulls nothing.
 
 use super::{Finding, Part, State, missing};
+use crate::containers::images::{Images, Part as ImageOf};
 use crate::docker::{Engine, Host, Trouble};
 use crate::images::{Choice, choices};
 
@@ -34,26 +35,29 @@ fn there(engine: &Engine, host: &Host) -> Finding {
 
 fn images(engine: &Engine) -> Finding {
     match engine.images() {
-        Ok(images) => told(&choices(&images)),
+        Ok(here) => {
+            let named = Images::from_env();
+            told(&choices(&here, |part| named.named(part).map(str::to_owned)))
+        }
         Err(error) => missing(Part::Images, &error),
     }
 }
 
 /// One broker is enough: with Redpanda, Kafka's image is no need, and the other way round.
 fn told(choices: &[Choice]) -> Finding {
-    let has = |server: &str| {
-        let choice = choices.iter().find(|choice| choice.server == server);
+    let has = |part: ImageOf| {
+        let choice = choices.iter().find(|choice| choice.part == part);
         choice.is_some_and(|choice| choice.found.is_some())
     };
-    let complete = has("PostgreSQL") && has("Toxiproxy") && (has("Apache Kafka") || has("Redpanda"));
+    let complete = has(ImageOf::Postgres) && has(ImageOf::Toxiproxy) && (has(ImageOf::Kafka) || has(ImageOf::Redpanda));
     let one = |choice: &Choice| match &choice.found {
-        Some(image) => format!("{}: {image}", choice.server),
-        None => format!("{}: none", choice.server),
+        Some(image) => format!("{}: {image}", choice.part),
+        None => format!("{}: none", choice.part),
     };
     let pulls: Vec<String> = choices
         .iter()
         .filter(|choice| choice.found.is_none())
-        .map(|choice| format!("docker pull {}", choice.official))
+        .map(|choice| format!("docker pull {}", choice.wanted))
         .collect();
     Finding {
         part: Part::Images,
@@ -76,7 +80,7 @@ mod tests {
     }
 
     fn told_of(images: &[String]) -> Finding {
-        told(&choices(images))
+        told(&choices(images, |_| None))
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Names of images: the official ones, and their stand-ins.
+//! Names of the images that are built here, and which images an engine has. The official ones are
+//! [`crate::containers::images::Part`]'s.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::kafka::KAFKA_VERSION;
-use crate::toxiproxy::TOXIPROXY_VERSION;
+use crate::containers::images::Part;
 
 /// Of all stand-ins. To be raised with every change of a recipe here, or of a version that goes into one: an image that
 /// has the tag is not built again.
@@ -12,9 +12,6 @@ pub const STAND_IN_TAG: &str = "1";
 
 /// The label that all stand-ins carry, and their parts: what has it was made here.
 pub const STAND_IN_LABEL: &str = "crossover.standin=1";
-
-const POSTGRES: &str = "postgres:17";
-const REDPANDA: &str = "docker.redpanda.com/redpandadata/redpanda:v25.1.1";
 
 /// The Debian below the stand-ins.
 pub(super) const BASE_NAME: &str = "crossover-standin-base";
@@ -77,37 +74,47 @@ pub(super) fn base_reference() -> String {
 /// A server of a testbed of containers, and the image that an engine has for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// For people.
-    pub server: &'static str,
-    /// The official image.
-    pub official: String,
-    /// The official image or the stand-in, if one is there: the official one first.
+    /// Which one.
+    pub part: Part,
+    /// The image that it is meant to run from: the official one, unless a variable names another.
+    pub wanted: String,
+    /// That image or the stand-in, if one is there: that image first.
     pub found: Option<String>,
 }
 
-/// What an engine with these images has for each server.
-pub(crate) fn choices(images: &[String]) -> [Choice; 4] {
-    let has = |image: &String| images.contains(image);
-    let choice = |server, official: String, stand_in: Option<StandIn>| Choice {
-        server,
-        found: Some(official.clone())
-            .filter(has)
-            .or_else(|| stand_in.map(StandIn::reference).filter(has)),
-        official,
-    };
-    let kafka = format!("apache/kafka:{KAFKA_VERSION}");
-    let toxiproxy = format!("ghcr.io/shopify/toxiproxy:{TOXIPROXY_VERSION}");
-    [
-        choice("PostgreSQL", POSTGRES.to_owned(), Some(StandIn::Postgres)),
-        choice("Redpanda", REDPANDA.to_owned(), None),
-        choice("Apache Kafka", kafka, Some(StandIn::Kafka)),
-        choice("Toxiproxy", toxiproxy, Some(StandIn::Toxiproxy)),
-    ]
+/// What an engine with these images has for each server; `named` tells what the variables say.
+pub(crate) fn choices(images: &[String], named: impl Fn(Part) -> Option<String>) -> [Choice; 4] {
+    [Part::Postgres, Part::Redpanda, Part::Kafka, Part::Toxiproxy].map(|part| {
+        let has = |image: &String| images.contains(image);
+        let named = named(part);
+        // Who names an image wants no other.
+        let stand_in = part.stand_in().filter(|_| named.is_none());
+        let wanted = named.unwrap_or_else(|| part.official());
+        Choice {
+            part,
+            found: Some(wanted.clone()).filter(has).or_else(|| stand_in.filter(has)),
+            wanted,
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::KAFKA_VERSION;
+    use crate::toxiproxy::TOXIPROXY_VERSION;
+
+    #[test]
+    fn who_names_an_image_gets_no_stand_in() {
+        let here = ["crossover-standin-kafka:1".to_owned()];
+        let kafka = |named: Option<&str>| {
+            let choices = choices(&here, |part| named.filter(|_| part == Part::Kafka).map(str::to_owned));
+            choices.into_iter().find(|choice| choice.part == Part::Kafka).unwrap()
+        };
+        assert_eq!(kafka(None).found.as_deref(), Some("crossover-standin-kafka:1"));
+        assert_eq!(kafka(Some("mine/kafka:4")).found, None);
+        assert_eq!(kafka(Some("mine/kafka:4")).wanted, "mine/kafka:4");
+    }
 
     #[test]
     fn a_new_version_in_a_stand_in_needs_a_new_tag() {
