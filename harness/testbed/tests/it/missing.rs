@@ -47,6 +47,8 @@ impl Machine {
     fn complaint(&self, server: &str) -> String {
         let output = Command::new(HELPER)
             .args([Path::new(server), self.directory.path(), Path::new(&unique_run())])
+            // About this machine's programs, whatever the other tests run on.
+            .env_remove("CROSSOVER_TESTBED")
             .env_remove("JAVA_HOME")
             .env("PATH", self.bin())
             .env("XDG_CACHE_HOME", self.directory.path().join("cache"))
