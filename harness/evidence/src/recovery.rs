@@ -23,14 +23,24 @@ const BACKLOG_SLACK: f64 = 5.0;
 pub fn with_recovery(faults: &[FaultInfo], series: &Series) -> Vec<FaultInfo> {
     let mut felt: Vec<(usize, usize)> = Vec::new();
     let mut done: Vec<FaultInfo> = Vec::with_capacity(faults.len());
-    for fault in faults {
+    for (place, fault) in faults.iter().enumerate() {
         let limits = Limits::before(fault, series, &felt).filter(|_| fault.took_effect);
         let back = limits.and_then(|limits| limits.back_to_normal(fault, series));
-        let seen = limits.and_then(|limits| limits.first_signal(fault, series));
+        // A later fault has signals of its own; one that comes while an earlier is felt can't be told from it.
+        let until = faults
+            .get(place + 1)
+            .map_or(series.seconds, |next| second(next.injected_s));
+        let is_alone = !felt
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&second(fault.injected_s)));
+        let seen = limits
+            .filter(|_| is_alone)
+            .and_then(|limits| limits.first_signal(fault, series, until));
         felt.push((second(fault.injected_s), back.unwrap_or(series.seconds)));
         done.push(FaultInfo {
             // Whole seconds, rounded up: the series knows no finer.
             recovery_s: back.map(|second| (second as f64 - fault.injected_s).max(0.0).ceil()),
+            recovered: limits.map(|_| back.is_some()),
             // A second is known when it is over.
             signal_s: seen.map(|second| (second as f64 + 1.0 - fault.injected_s).max(0.0).ceil()),
             ..fault.clone()
@@ -78,8 +88,8 @@ impl Limits {
             .find(|start| (*start..start + STEADY_S).all(|second| self.is_normal(series, second)))
     }
 
-    fn first_signal(self, fault: &FaultInfo, series: &Series) -> Option<usize> {
-        (second(fault.injected_s)..series.seconds).find(|second| !self.is_normal(series, *second))
+    fn first_signal(self, fault: &FaultInfo, series: &Series, until: usize) -> Option<usize> {
+        (second(fault.injected_s)..until.min(series.seconds)).find(|second| !self.is_normal(series, *second))
     }
 }
 
@@ -150,7 +160,15 @@ mod tests {
             &[fault(3.0)],
             &series(&[10.0, 10.0, 10.0, 500.0, 500.0, 500.0], &[0.0; 6]),
         );
-        assert_eq!(done[0].recovery_s, None);
+        assert_eq!((done[0].recovery_s, done[0].recovered), (None, Some(false)));
+    }
+
+    #[test]
+    fn a_signal_is_of_the_fault_before_it_and_of_no_other() {
+        let p99 = [10.0, 10.0, 10.0, 10.0, 10.0, 10.0, 300.0, 300.0, 10.0, 10.0, 10.0];
+        let done = with_recovery(&[fault(2.0), fault(5.0), fault(7.0)], &series(&p99, &[0.0; 11]));
+        let signals: Vec<_> = done.iter().map(|fault| fault.signal_s).collect();
+        assert_eq!(signals, [None, Some(2.0), None]);
     }
 
     #[test]

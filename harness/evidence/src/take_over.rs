@@ -9,18 +9,20 @@ use crossover_proto::history::{Event, HistoryFile};
 
 use crate::result::FaultInfo;
 
-/// Targets whose faults may end a lead.
-const OF_THE_LEAD: [&str; 2] = ["relay:", "link:postgres-relay-lock"];
+/// A link whose faults may end a lead.
+const LOCK_LINK: &str = "link:postgres-relay-lock";
+/// What a leader had asked for may still come in this long.
+const LATE: Duration = Duration::from_secs(1);
 
 /// The faults with their take-over times filled in; a history file is one life of a process.
 #[must_use]
 pub fn with_take_over(faults: Vec<FaultInfo>, history: &[HistoryFile], origin: MonotonicNs) -> Vec<FaultInfo> {
     let measured = |fault: FaultInfo| {
-        let is_of_the_lead = OF_THE_LEAD.iter().any(|target| fault.target.starts_with(target));
         let injected = origin.plus(Duration::try_from_secs_f64(fault.injected_s).unwrap_or_default());
         FaultInfo {
-            take_over_s: (fault.took_effect && is_of_the_lead)
-                .then(|| take_over(history, injected))
+            take_over_s: fault
+                .took_effect
+                .then(|| take_over(&fault, history, injected))
                 .flatten(),
             ..fault
         }
@@ -28,7 +30,8 @@ pub fn with_take_over(faults: Vec<FaultInfo>, history: &[HistoryFile], origin: M
     faults.into_iter().map(measured).collect()
 }
 
-fn take_over(history: &[HistoryFile], injected: MonotonicNs) -> Option<f64> {
+/// None if the fault hit nobody who led, or if the same one leads on.
+fn take_over(fault: &FaultInfo, history: &[HistoryFile], injected: MonotonicNs) -> Option<f64> {
     let picks = |file: &HistoryFile| {
         let picked = file
             .records
@@ -44,11 +47,19 @@ fn take_over(history: &[HistoryFile], injected: MonotonicNs) -> Option<f64> {
         .filter_map(|(place, life)| Some((last_before(life)?, place)))
         .max()?
         .1;
+    let was_hit = fault.hit.as_deref() == Some(history.get(leader)?.process.as_str());
+    if !was_hit && fault.target != LOCK_LINK {
+        return None;
+    }
     let others = lives.iter().enumerate().filter(|(place, _)| *place != leader);
     let first = others
         .filter_map(|(_, life)| life.iter().find(|at| **at > injected))
         .min()?;
-    Some(first.saturating_since(injected).as_secs_f64())
+    let leads_on = lives
+        .get(leader)?
+        .iter()
+        .any(|at| *at > injected.plus(LATE) && at < first);
+    (!leads_on).then(|| first.saturating_since(injected).as_secs_f64())
 }
 
 #[cfg(test)]
@@ -82,6 +93,7 @@ mod tests {
     fn fault(target: &str) -> FaultInfo {
         FaultInfo {
             target: target.to_owned(),
+            hit: Some("relay-1".to_owned()),
             injected_s: 5.0,
             took_effect: true,
             ..FaultInfo::default()
@@ -95,10 +107,15 @@ mod tests {
     #[test]
     fn it_ends_when_another_process_picks_a_row_up() {
         // The load began at 1 s, so the fault came at 6 s; the old leader still picks up what it had asked for.
-        let history = [relay("relay-1", &[2, 4, 7]), relay("relay-2", &[8, 9])];
+        let mut history = [relay("relay-1", &[2, 4, 7]), relay("relay-2", &[8, 9])];
         assert_eq!(measured("relay:leader", &history), Some(2.0));
         assert_eq!(measured("link:postgres-relay-lock", &history), Some(2.0));
-        assert_eq!(measured("worker:1", &history), None);
+        // Another one had led: a standby was hit.
+        history[0].process = "relay-3".to_owned();
+        assert_eq!(measured("relay:standby", &history), None);
+        // The same one leads on after its link is mended; the other comes much later.
+        let led_on = [relay("relay-1", &[2, 4, 8, 9]), relay("relay-2", &[30])];
+        assert_eq!(measured("link:postgres-relay-lock", &led_on), None);
     }
 
     #[test]

@@ -304,8 +304,10 @@ impl<'a> Pump<'a> {
         match outcome {
             Ok(Reading::Rows(rows)) => {
                 let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
-                self.look |= rows.len() >= self.asked || bytes >= LARGE_READ;
-                self.send_all(rows)?;
+                let there_is_more = rows.len() >= self.asked || bytes >= LARGE_READ;
+                // Rows that wait for a first acknowledgement are read again when it comes, not over and over until then.
+                let routed = self.send_all(rows)?;
+                self.look |= there_is_more && routed > 0;
                 self.advance().await
             }
             Ok(Reading::Superseded) if self.lead.lives().await => Ok(Some(End::Superseded)),

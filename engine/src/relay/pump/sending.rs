@@ -20,19 +20,21 @@ struct Target {
 }
 
 impl Pump<'_> {
-    pub(super) fn send_all(&mut self, rows: Vec<OutboxRow>) -> Result<(), EngineError> {
+    /// Answers how many rows were on their way to the producer.
+    pub(super) fn send_all(&mut self, rows: Vec<OutboxRow>) -> Result<usize, EngineError> {
         let at = MonotonicNs::now();
         if self.discard || self.phase != Phase::Sending {
             self.look = true;
-            return Ok(());
+            return Ok(0);
         }
         if self.settings.fenced && !self.lead.is_fresh() {
             // The process was stopped after it had asked: the lock session will say in a moment what has become of the lead.
             self.look = true;
             self.not_before = Instant::now() + CLOCK;
-            return Ok(());
+            return Ok(0);
         }
         let rows = self.routed(rows);
+        let routed = rows.len();
         let picked = rows.iter().map(|(_, row)| Happened::Picked {
             key: row.key,
             outbox: row.id,
@@ -45,7 +47,7 @@ impl Pump<'_> {
                 break;
             }
         }
-        Ok(())
+        Ok(routed)
     }
 
     /// Leaves out rows whose topic was not looked at yet, and those whose partition waits for its first acknowledgement: they

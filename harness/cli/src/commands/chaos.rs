@@ -113,6 +113,14 @@ fn modes(args: &ChaosArgs, is_one: bool, document: &Document) -> anyhow::Result<
     })
 }
 
+/// As the user named it: it may be a path.
+fn named<'a>(args: &'a ChaosArgs, name: &'a str) -> &'a str {
+    match args.scenario.as_str() {
+        "smoke" | "all" => name,
+        typed => typed,
+    }
+}
+
 /// Runs one; answers its result and its exit code.
 async fn one(
     args: &ChaosArgs,
@@ -126,7 +134,7 @@ async fn one(
     progress.note(item.scenario.plan.describe().trim_end());
     let options = Options {
         mode: item.mode,
-        command: format!("./just chaos {name} {mode}{}", flags(&args.run)),
+        command: format!("./just chaos {} {mode}{}", named(args, name), flags(&args.run)),
         keep: args.run.keep,
         postgres_port: args.run.postgres_port,
         history: !args.run.no_history,

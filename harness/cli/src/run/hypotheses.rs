@@ -54,6 +54,10 @@ fn judge_one(hypothesis: &Hypothesis, result: &Value) -> Claim {
         (None, None) => "anything".to_owned(),
     };
     let (verdict, evidence) = match found {
+        None if never_came_back(metric, result) => (
+            ClaimVerdict::Refuted,
+            format!("it was not back to normal before the end; expected {metric} of {bounds}"),
+        ),
         None => (
             ClaimVerdict::NotSettled,
             format!("{metric} was not measured; expected {bounds}"),
@@ -81,6 +85,13 @@ fn judge_one(hypothesis: &Hypothesis, result: &Value) -> Claim {
 fn was_counted(metric: &str, result: &Value) -> bool {
     let is_known = || lookup(result, "ledger.lost").is_some_and(Value::is_number);
     !metric.starts_with("ledger.") || is_known()
+}
+
+/// A recovery without a number may be one that never came, which is no doubt but an answer.
+fn never_came_back(metric: &str, result: &Value) -> bool {
+    let fault = metric.strip_suffix(".recovery_s");
+    let recovered = fault.and_then(|fault| lookup(result, &format!("{fault}.recovered")));
+    recovered == Some(&Value::Bool(false))
 }
 
 /// Why a number within its bounds shows nothing: jobs that are still open are not counted as lost.
@@ -139,6 +150,18 @@ mod tests {
         assert_eq!(verdict("phases.0.lock_wait_share", 0.3), ClaimVerdict::Supported);
         assert_eq!(verdict("phases.1.lock_wait_share", 0.3), ClaimVerdict::NotSettled);
         assert_eq!(verdict("x.y", 1.0), ClaimVerdict::NotSettled);
+        let faults = |recovered: Value| json!({ "faults": [{ "recovery_s": null, "recovered": recovered }] });
+        let recovery = |result: &Value| judge_one(&hypothesis("faults.0.recovery_s", 5.0), result).verdict;
+        assert_eq!(
+            recovery(&faults(json!(false))),
+            ClaimVerdict::Refuted,
+            "it never came back"
+        );
+        assert_eq!(
+            recovery(&faults(json!(null))),
+            ClaimVerdict::NotSettled,
+            "there was nothing to compare with"
+        );
         assert_eq!(verdict("x.z", 1.0), ClaimVerdict::NotSettled);
     }
 

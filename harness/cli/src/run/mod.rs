@@ -119,7 +119,7 @@ pub async fn run(
 
     let bare = Supervisor::start(&directory.file("logs")).await?;
     let id = testbed::id_of(&meta);
-    let (supervisor, outcome) = match provider::provide(&bare, &id, &scenario.document, options, progress).await {
+    let (supervisor, outcome) = match provider::provide(&bare, &id, options, progress).await {
         Ok(supervisor) => {
             let stages = Stages {
                 scenario,

@@ -9,7 +9,7 @@ use crossover_testbed::{Containers, ContainersOptions, Supervisor};
 
 use super::Options;
 use super::progress::Progress;
-use crate::args::{ContainerArgs, Mode};
+use crate::args::{BrokerArg, ContainerArgs};
 use crate::scenario::{Document, ProtocolKind};
 
 /// A handle of the supervisor that runs servers where they belong.
@@ -19,17 +19,16 @@ use crate::scenario::{Document, ProtocolKind};
 pub async fn provide(
     supervisor: &Supervisor,
     id: &str,
-    document: &Document,
     options: &Options,
     progress: &Progress,
 ) -> anyhow::Result<Supervisor> {
     let containers = match options.external.testbed {
         TestbedKind::Local | TestbedKind::External => None,
-        TestbedKind::Containers => {
+        TestbedKind::Auto if !asks_for_containers(&options.containers) => None,
+        TestbedKind::Containers | TestbedKind::Auto => {
             progress.stage("looking for the container engine");
-            Some(Containers::connect(wanted(id, options, progress, true)).await?)
+            Some(Containers::connect(wanted(id, options, progress)).await?)
         }
-        TestbedKind::Auto => at_hand(id, document, options, progress).await?,
     };
     match containers {
         Some(containers) => Ok(supervisor.clone().with_containers(containers).await?),
@@ -37,51 +36,32 @@ pub async fn provide(
     }
 }
 
-/// The engine, if one answers and has all that the run needs: nobody asked for a pull.
-async fn at_hand(
-    id: &str,
-    document: &Document,
-    options: &Options,
-    progress: &Progress,
-) -> anyhow::Result<Option<Containers>> {
-    let containers = match Containers::connect(wanted(id, options, progress, false)).await {
-        Ok(containers) => containers,
-        Err(error) => {
-            tracing::debug!(%error, "no containers");
-            return Ok(None);
-        }
-    };
-    let mut parts = vec![Part::Postgres];
-    if document.topology.proxied {
-        parts.push(Part::Toxiproxy);
-    }
-    if options.mode == Mode::EventDriven {
-        let missing_redpanda = !containers.to_be_pulled(&[Part::Redpanda]).await?.is_empty();
-        parts.push(match broker_kind(document, &options.containers)? {
-            Some(BrokerKind::Redpanda) => Part::Redpanda,
-            Some(BrokerKind::Kafka) => Part::Kafka,
-            None if missing_redpanda => Part::Kafka,
-            None => Part::Redpanda,
-        });
-    }
-    let missing = containers.to_be_pulled(&parts).await?;
-    if missing.is_empty() {
-        return Ok(Some(containers));
-    }
-    tracing::debug!(?missing, "no containers: images would have to be pulled");
-    Ok(None)
+/// Without such a wish, what a benchmark runs on does not change because an image is pulled for something else.
+fn asks_for_containers(flags: &ContainerArgs) -> bool {
+    let images = [
+        &flags.postgres_image,
+        &flags.redpanda_image,
+        &flags.kafka_image,
+        &flags.toxiproxy_image,
+    ];
+    images.into_iter().any(|image| named(image).is_some()) || flags.broker == Some(BrokerArg::Redpanda)
 }
 
-fn wanted(id: &str, options: &Options, progress: &Progress, may_pull: bool) -> ContainersOptions {
+/// An empty variable names nothing.
+fn named(image: &Option<String>) -> Option<String> {
+    image.clone().filter(|image| !image.is_empty())
+}
+
+fn wanted(id: &str, options: &Options, progress: &Progress) -> ContainersOptions {
     let (flags, progress) = (&options.containers, progress.clone());
     ContainersOptions {
         images: Images {
-            postgres: flags.postgres_image.clone(),
-            redpanda: flags.redpanda_image.clone(),
-            kafka: flags.kafka_image.clone(),
-            toxiproxy: flags.toxiproxy_image.clone(),
+            postgres: named(&flags.postgres_image),
+            redpanda: named(&flags.redpanda_image),
+            kafka: named(&flags.kafka_image),
+            toxiproxy: named(&flags.toxiproxy_image),
         },
-        may_pull,
+        may_pull: true,
         note: Box::new(move |text| progress.note(text)),
         ..ContainersOptions::new(id)
     }

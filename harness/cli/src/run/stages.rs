@@ -195,6 +195,7 @@ impl Stages<'_> {
             parts.clone(),
             self.meta.clone(),
             document.clone(),
+            self.scenario.plan.duration(),
         );
         // A backlog is begun at the start of the load, not before.
         if !self.scenario.plan.prefill.is_empty() {
@@ -228,12 +229,15 @@ impl Stages<'_> {
         origin: MonotonicNs,
         mut interrupted: watch::Receiver<bool>,
     ) -> anyhow::Result<bool> {
+        let joined = std::cell::Cell::new(false);
         let whole = async {
             load.drive(origin).await?;
             // The last phase lasts to its end, even if its last arrival came early.
             let end = origin.plus(self.scenario.plan.duration());
             tokio::time::sleep(end.saturating_since(MonotonicNs::now())).await;
-            (&mut faults).await.context("a fault's task panicked")?
+            let ended = (&mut faults).await;
+            joined.set(true);
+            ended.context("a fault's task panicked")?
         };
         let ended = tokio::select! {
             ended = whole => ended.map(|()| false),
@@ -245,6 +249,9 @@ impl Stages<'_> {
         };
         // However the load ended, no fault comes after it.
         faults.abort();
+        if !joined.get() {
+            let _ = faults.await;
+        }
         ended
     }
 

@@ -137,7 +137,13 @@ impl Document {
                 place: format!("faults[{index}].{key}"),
                 problem,
             })?;
-            let latest = fault.at + fault.jitter.unwrap_or_default() + fault.lasts();
+            if let Some(job_type) = fault.job_type().filter(|job_type| !self.job_types().contains(job_type)) {
+                let types = self.job_types().into_iter().collect::<Vec<_>>().join(", ");
+                let problem = format!("found job type {job_type:?}; the workload has {types}");
+                return refuse(format!("faults[{index}].target"), problem);
+            }
+            let late = fault.jitter.unwrap_or_default().saturating_add(fault.lasts());
+            let latest = fault.at.saturating_add(late);
             if !traced && latest > timed {
                 let (at, lasts) = (
                     humantime::format_duration(fault.at),

@@ -106,6 +106,8 @@ fn every_fault_of_a_link_is_seen_by_a_probe_and_mended() {
 #[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 fn what_was_acknowledged_and_not_marked_by_a_relay_that_is_killed_is_sent_twice() {
     let scenario = proxied(&[
+        // So that some are on their way when the link falls silent.
+        fault("latency", "link:kafka-relay", "3s", "latency = \"150ms\"\nfor = \"2s\""),
         fault(
             "timeout",
             "link:postgres-relay-work",
@@ -183,6 +185,11 @@ fn ctrl_c_in_the_middle_of_faults_mends_all_and_leaves_nothing() {
     let result: Value =
         serde_json::from_str(&fs::read_to_string(place.only_run().join("result.json")).unwrap()).unwrap();
     assert_eq!(result["run"]["interrupted"], true);
+    let faults = result["faults"].as_array().unwrap();
+    for fault in faults {
+        assert_eq!(fault["took_effect"], true, "{faults:#?}");
+        assert!(fault["healed_s"].is_number(), "not mended: {fault:#}");
+    }
     assert!(!said.errors.contains("could not be mended"), "{}", said.errors);
     assert_eq!(number(&result, "/ledger/lost"), 0, "{:#}", result["ledger"]);
 }

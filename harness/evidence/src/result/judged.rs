@@ -17,6 +17,12 @@ pub struct FaultInfo {
     pub took_effect: bool,
     /// From injection until latency was back within 2× of before and the backlog drained (s).
     pub recovery_s: Option<f64>,
+    /// Whether it came back to normal; `null` if there was no calm time before it to compare with.
+    #[serde(default)]
+    pub recovered: Option<bool>,
+    /// What was hit, such as `worker-2` of `worker:any`; `null` if nothing was there to be hit.
+    #[serde(default)]
+    pub hit: Option<String>,
     /// From injection until latency or backlog first left what they were before (s): whole seconds, rounded up.
     #[serde(default)]
     pub signal_s: Option<f64>,

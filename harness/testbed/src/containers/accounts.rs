@@ -3,10 +3,14 @@
 //! The image knows neither our user nor, as a rule, the one that root's servers run as; `initdb` refuses an id without a
 //! name. The files are made here and put over the image's own, for reading.
 
-use std::fs;
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User};
+
+use tempfile::NamedTempFile;
 
 use crate::error::{Result, TestbedError};
 use crate::supervisor::UserIds;
@@ -27,7 +31,13 @@ pub(super) fn write(directory: &Path, user: UserIds) -> Result<[PathBuf; 2]> {
     let files = [(of("passwd"), passwd(&name, user)), (of("group"), group(&name, user))];
     for (path, text) in &files {
         if !path.exists() {
-            fs::write(path, text).map_err(|error| TestbedError::io("write", path, &error))?;
+            // Whole at once, and readable for the user in the container whatever our umask is.
+            let written = NamedTempFile::new_in(directory).and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+                file.persist(path).map(drop).map_err(|error| error.error)
+            });
+            written.map_err(|error| TestbedError::io("write", path, &error))?;
         }
     }
     Ok(files.map(|(path, _)| path))
@@ -74,6 +84,6 @@ mod tests {
         };
         let first = write(directory.path(), user).unwrap();
         assert_eq!(write(directory.path(), user).unwrap(), first);
-        assert!(fs::read_to_string(&first[0]).unwrap().contains(":64000:64001:"));
+        assert!(std::fs::read_to_string(&first[0]).unwrap().contains(":64000:64001:"));
     }
 }

@@ -4,6 +4,7 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::SystemInfo;
@@ -14,6 +15,9 @@ use crate::error::{Result, TestbedError};
 /// Where an engine listens unless DOCKER_HOST says otherwise.
 const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
 
+/// One that hangs still takes connections.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
 const USE_LOCAL: &str = "use a Docker Engine on this machine, or --testbed local";
 
 /// A client of the engine that DOCKER_HOST names, else of this machine's.
@@ -23,7 +27,14 @@ pub(super) async fn connect() -> Result<Docker> {
     UnixStream::connect(&socket).map_err(|error| of_socket(&socket, &error))?;
     let docker = testcontainers::core::client::docker_client_instance().await;
     let docker = docker.map_err(|error| of_testcontainers("reach the container engine", &error.into()))?;
-    let info = docker.info().await;
+    let asked = tokio::time::timeout(ANSWERS_WITHIN, docker.info()).await;
+    let info = asked.map_err(|_| {
+        let what = format!(
+            "the container engine at {} does not answer within {ANSWERS_WITHIN:?}",
+            address()
+        );
+        TestbedError::unavailable(what, "restart it (systemctl restart docker), or use --testbed local")
+    })?;
     let info = info.map_err(|error| super::failure::of_engine("ask the container engine what it is", &error))?;
     require_fit(&info)?;
     Ok(docker)

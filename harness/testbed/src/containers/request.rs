@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use testcontainers::bollard::models::HostConfig;
+use testcontainers::bollard::models::{HostConfig, HostConfigLogConfig};
 use testcontainers::core::{AccessMode, Mount};
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
@@ -82,6 +82,11 @@ fn on_this_host(config: &mut HostConfig) {
     // An engine that maps user ids would refuse the host's process ids, and give files to strangers.
     config.userns_mode = Some("host".to_owned());
     config.shm_size = Some(SHARED_MEMORY_BYTES);
+    // What it prints is read back, whatever the engine's own driver is.
+    config.log_config = Some(HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: None,
+    });
     // There is nothing to publish on the host's own network; asking for it makes the engine warn.
     config.publish_all_ports = Some(false);
 }

@@ -35,7 +35,7 @@ pub(super) const FLAGS: [&str; 8] = [
     "--smp",
     "1",
     "--memory",
-    "1024M",
+    "1536M",
     "--reserve-memory",
     "0M",
     "--overprovisioned",
@@ -89,6 +89,8 @@ pub(super) fn node_file(
             node_id,
             data_directory: data.display().to_string(),
             developer_mode: false,
+            // A broker that is killed six times in an hour by the faults of a run is to start all the same.
+            crash_loop_limit: None,
             // All start with the same seeds, and form one cluster whichever comes first.
             empty_seed_starts_cluster: false,
             seed_servers: all
@@ -170,6 +172,7 @@ struct Node {
     node_id: u32,
     data_directory: String,
     developer_mode: bool,
+    crash_loop_limit: Option<u32>,
     empty_seed_starts_cluster: bool,
     seed_servers: Vec<Seed>,
     rpc_server: Address,

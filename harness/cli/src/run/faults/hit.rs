@@ -49,6 +49,20 @@ impl Process {
     }
 }
 
+impl Hit {
+    /// What is mended first, when all is: processes need connections, links and servers to start.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Connections(_) | Self::Snapshot(_) | Self::Sessions => 0,
+            Self::Links(..) | Self::Topic(..) => 1,
+            Self::Processes(_, processes) => match processes.first() {
+                Some(Process::Part(_)) => 3,
+                _ => 2,
+            },
+        }
+    }
+}
+
 impl fmt::Display for Hit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |f: &mut fmt::Formatter<'_>, names: Vec<String>| f.write_str(&names.join(", "));

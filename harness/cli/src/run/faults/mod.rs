@@ -18,7 +18,7 @@ mod process;
 mod topic;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -31,8 +31,9 @@ use super::meta::Meta;
 use super::parts::Parts;
 use super::servers::{Local, Servers};
 use crate::args::Mode;
-use crate::scenario::{Action, Document, Fault, moments};
+use crate::scenario::{Action, Document, Fault, PostgresFault, moments};
 use hit::Hit;
+use postgres::Held;
 
 /// What faults act on.
 #[derive(Clone)]
@@ -42,8 +43,14 @@ pub struct Timeline {
     parts: Arc<Parts>,
     meta: Meta,
     document: Arc<Document>,
+    /// How long the load lasts.
+    length: Duration,
     /// What is injected and not mended, by the fault's place in the report.
     open: Arc<Mutex<BTreeMap<usize, Hit>>>,
+    /// A connection for the fault that ends sessions: later there may be none to be had.
+    ahead: Arc<Held>,
+    /// The start of the load, once it has begun.
+    origin: Arc<OnceLock<MonotonicNs>>,
 }
 
 /// One injection of a fault.
@@ -67,6 +74,7 @@ impl Timeline {
         parts: Arc<Parts>,
         meta: Meta,
         document: Arc<Document>,
+        length: Duration,
     ) -> Self {
         Self {
             supervisor,
@@ -74,7 +82,10 @@ impl Timeline {
             parts,
             meta,
             document,
+            length,
             open: Arc::default(),
+            ahead: Arc::default(),
+            origin: Arc::default(),
         }
     }
 
@@ -85,7 +96,14 @@ impl Timeline {
     pub async fn run(self, origin: MonotonicNs) -> anyhow::Result<()> {
         // Dropped with this future: once the timeline is ended, no later fault is injected.
         let mut running = JoinSet::new();
-        for injection in self.plan()? {
+        let _ = self.origin.set(origin);
+        let injections = self.plan()?;
+        let ends_sessions =
+            |injection: &Injection| matches!(injection.action, Action::Postgres(PostgresFault::TerminateBackends));
+        if injections.iter().any(ends_sessions) {
+            postgres::connect_ahead(&self.servers.database, &self.ahead).await?;
+        }
+        for injection in injections {
             let timeline = self.clone();
             timeline
                 .meta
@@ -102,7 +120,6 @@ impl Timeline {
 
     /// All injections that the mode has, in order of time.
     fn plan(&self) -> anyhow::Result<Vec<Injection>> {
-        let length = self.document.load.iter().filter_map(|phase| phase.duration).sum();
         let mut injections = Vec::new();
         for (place, fault) in self.document.faults.iter().enumerate() {
             let action = fault.action(&self.document.topology);
@@ -112,7 +129,7 @@ impl Timeline {
                 self.meta.event(text);
                 continue;
             }
-            let of_fault = moments(fault, place, self.document.seed, length).into_iter();
+            let of_fault = moments(fault, place, self.document.seed, self.length).into_iter();
             injections.extend(of_fault.map(|moment| Injection {
                 index: 0,
                 fault: fault.clone(),
@@ -152,6 +169,7 @@ impl Timeline {
         self.meta.update(|meta| {
             meta.faults[*index].injected_s = injected_s;
             meta.faults[*index].took_effect = took_effect;
+            meta.faults[*index].hit = Some(hit.to_string());
         })?;
         let left = origin
             .plus(injection.at + fault.lasts())
@@ -170,7 +188,7 @@ impl Timeline {
         match hit {
             Hit::Processes(fault, processes) => self.signal_all(*fault, processes).await,
             Hit::Links(fault, links) => self.spoil(fault, links).await,
-            Hit::Sessions => postgres::terminate_sessions(&self.servers.database).await,
+            Hit::Sessions => postgres::terminate_sessions(&self.servers.database, &self.ahead).await,
             Hit::Connections(held) => postgres::take_connections(&self.servers.database, held).await,
             Hit::Snapshot(held) => postgres::hold_snapshot(&self.servers.database, held).await,
             Hit::Topic(fault, topic) => topic::inject(&self.broker()?, *fault, topic).await,
@@ -213,11 +231,28 @@ impl Timeline {
 
     /// Mends what faults have left broken, and nothing else: a part that ended by itself stays so, and is reported.
     pub async fn heal(&self) {
-        let open: Vec<Hit> = self.open().values().cloned().collect();
-        for hit in open {
+        let mut open: Vec<(usize, Hit)> = self.open().iter().map(|(index, hit)| (*index, hit.clone())).collect();
+        // What a process needs to start comes before it: connections, links, servers.
+        open.sort_by_key(|(_, hit)| hit.rank());
+        for (index, hit) in open {
             if let Err(error) = self.mend(&hit).await {
                 tracing::warn!(%error, %hit, "could not be mended");
+                continue;
             }
+            self.open().remove(&index);
+            let since = self
+                .origin
+                .get()
+                .map(|origin| MonotonicNs::now().saturating_since(*origin));
+            let noted = self.meta.update(|meta| {
+                if let Some(fault) = meta.faults.get_mut(index) {
+                    fault.healed_s = since.map(|since| since.as_secs_f64());
+                }
+            });
+            if let Err(error) = noted {
+                tracing::warn!(%error, "the report will not say that it was mended");
+            }
+            self.meta.event(format!("{hit} mended"));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use crossover_testbed::ConnectionUrl;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 use tokio::sync::Mutex;
 
 /// Ours among the sessions of a server; no sampler counts it.
@@ -18,12 +18,13 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 
 const TERMINATE: &str = "/* fault_terminate */
     SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE application_name LIKE 'crossover-engine%' AND backend_type = 'client backend'";
+    WHERE application_name LIKE 'crossover-engine%' AND datname = current_database()";
 
 /// The first statement takes the snapshot, and an id: rows that die from now on are kept.
-const SNAPSHOT: &str = "/* fault_snapshot */ SELECT pg_current_xact_id()::text";
+const SNAPSHOT: &str = "/* fault_snapshot */ SELECT pg_current_xact_id()::text, pg_backend_pid()";
+/// Asked by another session: one that asks about itself has a snapshot for the asking.
 const IS_HELD: &str = "/* fault_is_held */
-    SELECT backend_xmin IS NOT NULL FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    SELECT state = 'idle in transaction' AND backend_xmin IS NOT NULL FROM pg_stat_activity WHERE pid = $1";
 
 /// Connections that a fault holds until it is mended.
 #[derive(Debug, Default)]
@@ -48,12 +49,27 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
     connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// Ends the sessions of all processes of the engine; true if there were any.
-pub(super) async fn terminate_sessions(database: &ConnectionUrl) -> anyhow::Result<bool> {
+/// Ends the sessions of all processes of the engine, over a connection that was made before if that still lives (there may
+/// be none to be had now); true if there were any.
+pub(super) async fn terminate_sessions(database: &ConnectionUrl, made_before: &Held) -> anyhow::Result<bool> {
+    let mut made = made_before.0.lock().await;
+    if let Some(connection) = made.first_mut() {
+        match sqlx::query_scalar::<_, i64>(TERMINATE).fetch_one(connection).await {
+            Ok(ended) => return Ok(ended > 0),
+            // The server was restarted since.
+            Err(_) => made.clear(),
+        }
+    }
     let mut connection = connect(&options(database)?).await?;
     let ended: i64 = sqlx::query_scalar(TERMINATE).fetch_one(&mut connection).await?;
-    let _ = connection.close().await;
+    made.push(connection);
     Ok(ended > 0)
+}
+
+/// Makes the connection that ends sessions later.
+pub(super) async fn connect_ahead(database: &ConnectionUrl, held: &Held) -> anyhow::Result<()> {
+    held.0.lock().await.push(connect(&options(database)?).await?);
+    Ok(())
 }
 
 /// Takes connections until the server has none left; true if it said so.
@@ -78,8 +94,11 @@ pub(super) async fn hold_snapshot(database: &ConnectionUrl, held: &Held) -> anyh
     sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ")
         .execute(&mut connection)
         .await?;
-    sqlx::query(SNAPSHOT).execute(&mut connection).await?;
-    let is_held: bool = sqlx::query_scalar(IS_HELD).fetch_one(&mut connection).await?;
+    let row = sqlx::query(SNAPSHOT).fetch_one(&mut connection).await?;
+    let pid: i32 = row.try_get(1)?;
     held.0.lock().await.push(connection);
+    let mut other = connect(&options(database)?).await?;
+    let is_held: bool = sqlx::query_scalar(IS_HELD).bind(pid).fetch_one(&mut other).await?;
+    let _ = other.close().await;
     Ok(is_held)
 }

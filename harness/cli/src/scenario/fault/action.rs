@@ -167,7 +167,11 @@ impl Fault {
     /// A fault does not come again before it is mended.
     fn check_times(&self) -> Result<(), Problem> {
         let Some(every) = self.every else { return Ok(()) };
-        let least = self.lasts() + self.jitter.unwrap_or_default() + Duration::from_millis(100);
+        let late = self
+            .jitter
+            .unwrap_or_default()
+            .saturating_add(Duration::from_millis(100));
+        let least = self.lasts().saturating_add(late);
         if every < least {
             let (found, least) = (humantime::format_duration(every), humantime::format_duration(least));
             let why = format!("found {found}; with its time and its jitter, it can't come again before {least}");

@@ -67,6 +67,15 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The job type that its target names.
+    pub fn job_type(&self) -> Option<String> {
+        let led = self
+            .target
+            .strip_prefix("broker:leader(")
+            .and_then(|rest| rest.strip_suffix(')'));
+        self.target.strip_prefix("topic:").or(led).map(str::to_owned)
+    }
+
     /// Until it is mended.
     pub fn lasts(&self) -> Duration {
         match self.kind {
