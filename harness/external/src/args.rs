@@ -15,7 +15,7 @@ pub const DATABASE_URL: &str = "CROSSOVER_EXTERNAL_DATABASE_URL";
 /// What a run stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum TestbedKind {
-    /// Containers, if an engine answers and has all images that the run needs; else local.
+    /// Local, unless an image or Redpanda is named.
     #[default]
     Auto,
     /// Servers of its own in containers on this machine, removed afterwards; images that are missing are pulled.
