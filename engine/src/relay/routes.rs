@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::partitions::Partitions;
 use crate::kafka::Kafka;
 
-/// A topic that is only made again takes records at once: the first wait is short.
-const RETRY: Duration = Duration::from_millis(100);
+/// A topic that is only made again takes records at once: the first wait is short, and long enough for the others to be sent by
+/// the new producer before it is tried again.
+const RETRY: Duration = Duration::from_millis(500);
 /// One that is refused for hours disturbs the others twice a minute.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 

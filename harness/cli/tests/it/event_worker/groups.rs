@@ -26,7 +26,7 @@ async fn joins_and_leaves(args: &[&str]) {
     let args = [&["--concurrency", "16"], args].concat();
     let stays = bed.worker(&args).await;
     bed.owns(&stays, PARTITIONS).await;
-    bed.start("one", JOBS, &taking(Duration::from_millis(40))).await;
+    bed.start("one", JOBS, &taking(Duration::from_millis(80))).await;
     let goes = bed.worker(&args).await;
     let joined = Instant::now();
     bed.owns(&goes, PARTITIONS / 2).await;
