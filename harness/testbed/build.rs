@@ -50,7 +50,8 @@ fn is_on_path(program: &str) -> bool {
 
 /// What the engine says of all its images, as it says it.
 fn images() -> Option<String> {
-    let address = env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    let named = env::var("DOCKER_HOST").ok().filter(|value| !value.is_empty());
+    let address = named.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
     let mut stream = UnixStream::connect(address.strip_prefix("unix://")?).ok()?;
     stream.set_read_timeout(Some(ANSWER_WITHIN)).ok()?;
     stream

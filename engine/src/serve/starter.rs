@@ -20,6 +20,7 @@ use crate::store::{NewInstance, Store};
 
 /// Instances in one statement; the last call that goes in may exceed it.
 const BATCH_MAX: usize = 500;
+
 /// One caller's valid items; each definition's first-step job types ride along for the wake-up.
 pub(super) struct Call {
     pub(super) instances: Vec<(NewInstance, Arc<[String]>)>,

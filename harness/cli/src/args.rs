@@ -157,6 +157,19 @@ pub struct ContainerArgs {
     pub toxiproxy_image: Option<String>,
 }
 
+impl ContainerArgs {
+    /// The images that were named, by their flags. An empty variable names nothing.
+    pub fn named(&self) -> [(&'static str, Option<&str>); 4] {
+        [
+            ("--postgres-image", &self.postgres_image),
+            ("--redpanda-image", &self.redpanda_image),
+            ("--kafka-image", &self.kafka_image),
+            ("--toxiproxy-image", &self.toxiproxy_image),
+        ]
+        .map(|(flag, image)| (flag, image.as_deref().filter(|image| !image.is_empty())))
+    }
+}
+
 /// Flags of the program that removes containers.
 #[derive(Debug, Clone, Args)]
 pub struct ContainerCleanupArgs {
@@ -182,7 +195,7 @@ pub struct BenchArgs {
 pub struct ChaosArgs {
     /// A scenario under scenarios/chaos/, the path of a scenario file, `smoke` for a few short ones, or `all`
     pub scenario: String,
-    /// Dispatch mode [default: event-driven; of smoke and all: each that the scenario has a fault for]
+    /// Dispatch mode [default: event-driven; of all: each that the scenario has a fault for]
     pub mode: Option<Mode>,
     /// How it is run.
     #[command(flatten)]

@@ -89,7 +89,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     1
 }
 
-/// Which of two exit codes speaks for several runs: the graver one.
+/// How grave an exit code is among others.
 pub fn severity(code: u8) -> u8 {
     match code {
         0 => 0,
@@ -97,4 +97,10 @@ pub fn severity(code: u8) -> u8 {
         INVALID => 2,
         _ => 3,
     }
+}
+
+/// Which exit code speaks for several runs: the gravest, of equals the first.
+pub fn worst(codes: impl IntoIterator<Item = u8>) -> Option<u8> {
+    let graver = |worst, code| if severity(code) > severity(worst) { code } else { worst };
+    codes.into_iter().reduce(graver)
 }

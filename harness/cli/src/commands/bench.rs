@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use crossover_testbed::RunLock;
 
-use super::running::{conclude, flags, output_directory, overrides, run_name, watch_interrupt, with_left_behind};
+use super::running::{conclude, options, output_directory, overrides, run_name, watch_interrupt, with_left_behind};
 use super::{compare, sweep};
 use crate::args::{BenchArgs, BenchMode, Mode};
 use crate::failure::bad_input;
 use crate::place;
-use crate::run::{self, Options, Progress};
+use crate::run::{self, Progress};
 use crate::scenario;
 
 /// Runs the command.
@@ -35,7 +35,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         return Err(bad_input(format!("--keep: {} is a sweep: {why}", path.display())));
     }
 
-    let output = output_directory(&args.run)?;
+    let output = output_directory(&args.run.output)?;
     let directory = output.join(run_name(&scenario.name, args.mode.name()));
     let _lock = RunLock::acquire(&directory.file_name().unwrap_or_default().to_string_lossy())?;
 
@@ -45,23 +45,12 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     if points.is_empty() {
         progress.note(scenario.plan.describe().trim_end());
     }
-    let options = Options {
-        mode: match args.mode {
-            BenchMode::Polling | BenchMode::Compare => Mode::Polling,
-            BenchMode::EventDriven => Mode::EventDriven,
-        },
-        command: format!(
-            "./just bench {} {}{}",
-            args.mode.name(),
-            scenario_name(&args),
-            flags(&args.run)
-        ),
-        keep: args.run.keep,
-        postgres_port: args.run.postgres_port,
-        history: !args.run.no_history,
-        containers: args.run.containers.clone(),
-        external: args.run.external.clone(),
+    let mode = match args.mode {
+        BenchMode::Polling | BenchMode::Compare => Mode::Polling,
+        BenchMode::EventDriven => Mode::EventDriven,
     };
+    let command = format!("./just bench {} {}", args.mode.name(), scenario_name(&args));
+    let options = options(&args.run, mode, &command);
     if args.mode == BenchMode::Compare {
         return compare::run(&scenario, &options, &directory, interrupted, &progress).await;
     }

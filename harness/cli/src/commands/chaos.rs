@@ -1,23 +1,23 @@
 //! `chaos NAME [MODE]`: one scenario that breaks things; `chaos smoke` and `chaos all`: several, one after the other, with one
 //! table at the end.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use crossover_evidence::result::{ClaimVerdict, RunResult, Verdict};
+use crossover_evidence::result::RunResult;
 use crossover_testbed::RunLock;
 use tokio::sync::watch;
 
 use super::running::{
-    code_of, conclude, flags, output_directory, overrides, run_name, shown, watch_interrupt, with_left_behind,
+    code_of, conclude, options, output_directory, overrides, problems, run_name, shown, watch_interrupt,
+    with_left_behind,
 };
 use crate::args::{ChaosArgs, Mode};
-use crate::failure::{INTERRUPTED, bad_input, severity};
+use crate::failure::{INTERRUPTED, INVALID, bad_input, worst};
 use crate::place;
-use crate::run::{self, Options, Progress};
-use crate::scenario::{self, Document, Scenario};
+use crate::run::{self, Progress};
+use crate::scenario::{self, Document, Fault, Scenario};
 
 /// What `chaos smoke` runs: the short ones that break each kind of part once.
 const SMOKE: [&str; 6] = [
@@ -28,6 +28,57 @@ const SMOKE: [&str; 6] = [
     "postgres-restart",
     "slow-network",
 ];
+
+/// Which scenarios the command was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    One,
+    Smoke,
+    All,
+}
+
+impl Choice {
+    fn of(args: &ChaosArgs) -> Self {
+        match args.scenario.as_str() {
+            "smoke" => Self::Smoke,
+            "all" => Self::All,
+            _ => Self::One,
+        }
+    }
+
+    fn names(self, args: &ChaosArgs) -> anyhow::Result<Vec<String>> {
+        Ok(match self {
+            Self::One => vec![args.scenario.clone()],
+            Self::Smoke => SMOKE.map(str::to_owned).to_vec(),
+            Self::All => place::scenarios(place::CHAOS)?,
+        })
+    }
+
+    /// The mode that was asked for, or those that the scenario has a fault for.
+    fn modes(self, asked: Option<Mode>, document: &Document) -> anyhow::Result<Vec<Mode>> {
+        let modes = match (asked, self) {
+            (Some(mode), Self::One) if !has_fault(document, mode) => {
+                return Err(bad_input(format!(
+                    "{}: none of its faults has anything to hit in {} mode; run it in event-driven mode",
+                    document.title.trim(),
+                    mode.name()
+                )));
+            }
+            (Some(mode), _) => vec![mode],
+            (None, Self::One | Self::Smoke) => return Ok(vec![Mode::EventDriven]),
+            (None, Self::All) => vec![Mode::EventDriven, Mode::Polling],
+        };
+        Ok(modes.into_iter().filter(|mode| has_fault(document, *mode)).collect())
+    }
+}
+
+fn has_fault(document: &Document, mode: Mode) -> bool {
+    let there = |fault: &Fault| {
+        let action = fault.action(&document.topology);
+        mode == Mode::EventDriven || action.is_ok_and(|action| action.is_in_every_mode())
+    };
+    document.faults.is_empty() || document.faults.iter().any(there)
+}
 
 /// A scenario in a mode.
 struct Item {
@@ -41,13 +92,9 @@ struct Item {
 /// Bad input, no testbed, or a bug.
 pub async fn run(args: ChaosArgs) -> anyhow::Result<ExitCode> {
     let overrides = overrides(&args.run);
-    let names = match args.scenario.as_str() {
-        "smoke" => SMOKE.map(str::to_owned).to_vec(),
-        "all" => place::scenarios(place::CHAOS)?,
-        name => vec![name.to_owned()],
-    };
-    let is_one = !["smoke", "all"].contains(&args.scenario.as_str());
-    if args.run.keep && !is_one {
+    let choice = Choice::of(&args);
+    let names = choice.names(&args)?;
+    if args.run.keep && choice != Choice::One {
         let why = "the servers of one scenario would disturb the next; run one, by its name";
         return Err(bad_input(format!("--keep: {why}")));
     }
@@ -58,23 +105,25 @@ pub async fn run(args: ChaosArgs) -> anyhow::Result<ExitCode> {
         let scenario = scenario::load(&path, &overrides)?;
         run::check_external(&scenario.document, &args.run.external)?;
         refuse_sweep(&path, &scenario)?;
-        items.extend(modes(&args, is_one, &scenario.document)?.into_iter().map(|mode| Item {
+        let modes = choice.modes(args.mode, &scenario.document)?;
+        items.extend(modes.into_iter().map(|mode| Item {
             scenario: scenario.clone(),
             mode,
         }));
     }
-    let output = output_directory(&args.run)?;
-    let several = (!is_one).then(|| output.join(run_name("chaos", &args.scenario)));
+    let output = output_directory(&args.run.output)?;
     let _lock = RunLock::acquire(&format!("chaos {}", args.scenario))?;
     let interrupted = watch_interrupt()?;
     let progress = Progress::new();
-    let Some(parent) = several else {
-        let item = items.first().context("a scenario has a mode")?;
-        let directory = output.join(run_name(&item.scenario.name, item.mode.name()));
-        let (_, code) = one(&args, item, &directory, interrupted, &progress).await?;
-        return Ok(ExitCode::from(code));
-    };
-    all(&args, &items, &parent, interrupted, &progress).await
+    if choice != Choice::One {
+        let parent = output.join(run_name("chaos", &args.scenario));
+        return all(&args, &items, &parent, interrupted, &progress).await;
+    }
+    let item = items.first().context("a scenario has a mode")?;
+    let directory = output.join(run_name(&item.scenario.name, item.mode.name()));
+    // As the user named it: it may be a path.
+    let (_, code) = one(&args, item, &args.scenario, &directory, interrupted, &progress).await?;
+    Ok(ExitCode::from(code))
 }
 
 fn refuse_sweep(path: &Path, scenario: &Scenario) -> anyhow::Result<()> {
@@ -87,60 +136,19 @@ fn refuse_sweep(path: &Path, scenario: &Scenario) -> anyhow::Result<()> {
     }
 }
 
-/// The mode that was asked for, or those that the scenario has a fault for.
-fn modes(args: &ChaosArgs, is_one: bool, document: &Document) -> anyhow::Result<Vec<Mode>> {
-    let has_fault = |mode: Mode| {
-        let there = |fault: &crate::scenario::Fault| {
-            let action = fault.action(&document.topology);
-            mode == Mode::EventDriven || action.is_ok_and(|action| action.is_in_every_mode())
-        };
-        document.faults.is_empty() || document.faults.iter().any(there)
-    };
-    Ok(match args.mode {
-        Some(mode) if is_one && !has_fault(mode) => {
-            return Err(bad_input(format!(
-                "{}: none of its faults has anything to hit in {} mode; run it in event-driven mode",
-                document.title.trim(),
-                mode.name()
-            )));
-        }
-        Some(mode) => [mode].into_iter().filter(|mode| has_fault(*mode)).collect(),
-        None if is_one || args.scenario == "smoke" => vec![Mode::EventDriven],
-        None => [Mode::EventDriven, Mode::Polling]
-            .into_iter()
-            .filter(|mode| has_fault(*mode))
-            .collect(),
-    })
-}
-
-/// As the user named it: it may be a path.
-fn named<'a>(args: &'a ChaosArgs, name: &'a str) -> &'a str {
-    match args.scenario.as_str() {
-        "smoke" | "all" => name,
-        typed => typed,
-    }
-}
-
 /// Runs one; answers its result and its exit code.
 async fn one(
     args: &ChaosArgs,
     item: &Item,
+    named: &str,
     directory: &Path,
     interrupted: watch::Receiver<bool>,
     progress: &Progress,
 ) -> anyhow::Result<(RunResult, u8)> {
-    let (name, mode) = (&item.scenario.name, item.mode.name());
     progress.note(item.scenario.document.title.trim());
     progress.note(item.scenario.plan.describe().trim_end());
-    let options = Options {
-        mode: item.mode,
-        command: format!("./just chaos {} {mode}{}", named(args, name), flags(&args.run)),
-        keep: args.run.keep,
-        postgres_port: args.run.postgres_port,
-        history: !args.run.no_history,
-        containers: args.run.containers.clone(),
-        external: args.run.external.clone(),
-    };
+    let command = format!("./just chaos {named} {}", item.mode.name());
+    let options = options(&args.run, item.mode, &command);
     let finished = run::run(&item.scenario, &options, directory, interrupted, progress).await?;
     progress.done();
     let code = conclude(&finished.directory, &finished.result);
@@ -156,17 +164,24 @@ async fn all(
     progress: &Progress,
 ) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(parent).with_context(|| format!("can't make {}", parent.display()))?;
-    let mut rows = Vec::new();
-    let mut worst = 0;
+    let (mut rows, mut codes) = (Vec::new(), Vec::new());
     for (number, item) in (1..).zip(items) {
         if *interrupted.borrow() {
-            worst = INTERRUPTED;
+            codes = vec![INTERRUPTED];
             break;
         }
         let (name, mode) = (&item.scenario.name, item.mode.name());
         progress.note(&format!("{number} of {}: {name}, {mode}", items.len()));
         let directory = PathBuf::from(format!("{name}-{mode}"));
-        let outcome = one(args, item, &parent.join(&directory), interrupted.clone(), progress).await;
+        let outcome = one(
+            args,
+            item,
+            name,
+            &parent.join(&directory),
+            interrupted.clone(),
+            progress,
+        )
+        .await;
         // One that can't be run says so, and the others go on.
         let (row, code) = match outcome {
             Ok((result, code)) => (row(&result), code),
@@ -182,7 +197,7 @@ async fn all(
             "| [{name}]({0}/report.html) | {mode} {row}",
             directory.display()
         ));
-        worst = if severity(code) > severity(worst) { code } else { worst };
+        codes.push(code);
     }
     let file = parent.join("summary.md");
     let summary = format!(
@@ -193,36 +208,23 @@ async fn all(
     std::fs::write(&file, &summary).with_context(|| format!("can't write {}", file.display()))?;
     println!("{summary}");
     println!("{}", shown(&file));
-    Ok(ExitCode::from(worst))
+    Ok(ExitCode::from(worst(codes).unwrap_or(0)))
 }
 
 /// What a run came to, as a line of a table.
 fn row(result: &RunResult) -> String {
     let ledger = &result.ledger;
-    let mut verdict = String::new();
-    let failed = result.checks.iter().filter(|check| check.verdict == Verdict::Fail);
-    let refuted = result
-        .claims
-        .iter()
-        .filter(|claim| claim.id == "hypothesis" && claim.verdict == ClaimVerdict::Refuted);
-    let problems: Vec<&str> = failed
-        .map(|check| check.name.as_str())
-        .chain(refuted.map(|claim| claim.text.as_str()))
-        .collect();
-    match code_of(result) {
-        0 => verdict.push_str("held"),
-        INTERRUPTED => verdict.push_str("interrupted"),
-        _ if !result.run.valid => {
-            let _ = write!(verdict, "invalid: {}", result.run.invalid_reasons.join("; "));
-        }
+    let verdict = match code_of(result) {
+        0 => "held".to_owned(),
+        INTERRUPTED => "interrupted".to_owned(),
+        INVALID => format!("invalid: {}", result.run.invalid_reasons.join("; ")),
         _ => {
-            let _ = write!(verdict, "broken: {}", problems.join("; "));
+            let problems: Vec<&str> = problems(&result.checks, &result.claims).collect();
+            format!("broken: {}", problems.join("; "))
         }
-    }
+    };
     let recovery = result.faults.iter().filter_map(|fault| fault.recovery_s);
-    let recovery = recovery.fold(None, |most: Option<f64>, each| {
-        Some(most.map_or(each, |most| most.max(each)))
-    });
+    let recovery = recovery.max_by(f64::total_cmp);
     let count = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     format!(
         "| {verdict} | {} | {} | {}, {} | {} |",

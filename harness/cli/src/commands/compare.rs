@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::running::{code_of, shown, with_left_behind};
 use crate::args::Mode;
-use crate::failure::{INTERRUPTED, bad_input, severity};
+use crate::failure::{INTERRUPTED, bad_input, worst};
 use crate::place::COMPARE_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Scenario};
@@ -76,10 +76,7 @@ pub async fn run(
     comparison.git_commit.clone_from(&polling.run.git_commit);
     comparison.started_at.clone_from(&polling.run.started_at);
     write(&whole, scenario, comparison, polling, event_driven)?;
-    let worst = [polling, event_driven]
-        .map(code_of)
-        .into_iter()
-        .max_by_key(|code| severity(*code));
+    let worst = worst([polling, event_driven].map(code_of));
     Ok(ExitCode::from(with_left_behind(
         worst.unwrap_or(INTERRUPTED),
         &left_behind,

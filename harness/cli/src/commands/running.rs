@@ -9,13 +9,26 @@ use crossover_testbed::kafka::BrokerKind;
 use crossover_testbed::{TestbedError, disk};
 use tokio::sync::watch;
 
-use crate::args::RunArgs;
+use crate::args::{Mode, RunArgs};
 use crate::failure::{FAILED, INTERRUPTED, INVALID, LEFT_BEHIND, bad_input};
 use crate::place;
-use crate::run::RunDirectory;
+use crate::run::{Options, RunDirectory};
 
 /// Room that a run may need for its history, samples and database copy (bytes).
 const DISK_NEEDED_BYTES: u64 = 500_000_000;
+
+/// What a run is asked for by its flags; `command` repeats it, but for them.
+pub fn options(args: &RunArgs, mode: Mode, command: &str) -> Options {
+    Options {
+        mode,
+        command: format!("{command}{}", flags(args)),
+        keep: args.keep,
+        postgres_port: args.postgres_port,
+        history: !args.no_history,
+        containers: args.containers.clone(),
+        external: args.external.clone(),
+    }
+}
 
 /// The changes of keys that the flags ask for.
 pub fn overrides(args: &RunArgs) -> Vec<String> {
@@ -28,8 +41,8 @@ pub fn overrides(args: &RunArgs) -> Vec<String> {
 ///
 /// # Errors
 /// Bad input if it can't be made, no testbed if the disk is full.
-pub fn output_directory(args: &RunArgs) -> anyhow::Result<PathBuf> {
-    let output = place::root()?.join(&args.output);
+pub fn output_directory(output: &Path) -> anyhow::Result<PathBuf> {
+    let output = place::root()?.join(output);
     std::fs::create_dir_all(&output).map_err(|error| {
         bad_input(format!(
             "can't make {}: {error}; choose another --output",
@@ -40,7 +53,7 @@ pub fn output_directory(args: &RunArgs) -> anyhow::Result<PathBuf> {
     Ok(output)
 }
 
-pub fn ensure_room(output: &Path) -> Result<(), TestbedError> {
+fn ensure_room(output: &Path) -> Result<(), TestbedError> {
     disk::ensure_free(output, DISK_NEEDED_BYTES).map_err(|error| match error {
         // It speaks of where the servers' data goes; this is where the run's own files go.
         TestbedError::Unavailable { what, .. } => {
@@ -75,14 +88,22 @@ pub fn code_of(result: &RunResult) -> u8 {
 
 /// What was not measured well has nothing to say about hypotheses, so `INVALID` goes before `FAILED`.
 fn code(run: &RunInfo, checks: &[Check], claims: &[Claim]) -> u8 {
-    let refuted = |claim: &Claim| claim.id == "hypothesis" && claim.verdict == ClaimVerdict::Refuted;
-    let failed = checks.iter().any(|check| check.verdict == Verdict::Fail) || claims.iter().any(refuted);
     match run {
         run if run.interrupted => INTERRUPTED,
         run if !run.valid => INVALID,
-        _ if failed => FAILED,
+        _ if problems(checks, claims).next().is_some() => FAILED,
         _ => 0,
     }
+}
+
+/// What a run failed by: checks by their names, hypotheses by their words. A refuted claim of the seed is a result, no failure.
+pub fn problems<'a>(checks: &'a [Check], claims: &'a [Claim]) -> impl Iterator<Item = &'a str> {
+    let failed = checks.iter().filter(|check| check.verdict == Verdict::Fail);
+    let refuted = |claim: &&Claim| claim.id == "hypothesis" && claim.verdict == ClaimVerdict::Refuted;
+    let refuted = claims.iter().filter(refuted);
+    failed
+        .map(|check| check.name.as_str())
+        .chain(refuted.map(|claim| claim.text.as_str()))
 }
 
 /// Relative to the current directory where that is shorter to read.
@@ -98,7 +119,7 @@ pub fn run_name(scenario: &str, mode: &str) -> PathBuf {
 }
 
 /// The flags of a command that repeats the run, as a person would type them.
-pub fn flags(args: &RunArgs) -> String {
+fn flags(args: &RunArgs) -> String {
     let mut command = String::new();
     if let Some(seed) = args.seed {
         command.push_str(&format!(" --seed {seed}"));
@@ -115,12 +136,7 @@ pub fn flags(args: &RunArgs) -> String {
     if let Some(broker) = args.containers.broker {
         command.push_str(&format!(" --broker {}", BrokerKind::from(broker).name()));
     }
-    for (flag, image) in [
-        ("--postgres-image", &args.containers.postgres_image),
-        ("--redpanda-image", &args.containers.redpanda_image),
-        ("--kafka-image", &args.containers.kafka_image),
-        ("--toxiproxy-image", &args.containers.toxiproxy_image),
-    ] {
+    for (flag, image) in args.containers.named() {
         if let Some(image) = image {
             command.push_str(&format!(" {flag} {image}"));
         }

@@ -10,7 +10,7 @@ use crossover_report::{SweepPage, SweepPoint};
 use tokio::sync::watch;
 
 use super::running::{code_of, shown, with_left_behind};
-use crate::failure::{INTERRUPTED, bad_input, severity};
+use crate::failure::{INTERRUPTED, bad_input, severity, worst};
 use crate::place::SWEEP_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Point, Scenario};
@@ -162,10 +162,7 @@ fn report(
     println!("{}", crossover_report::sweep_terminal(&page));
     println!("{}", shown(&directory.file("report.html")));
     // The worst point speaks for the sweep; a refuted claim of the seed is a result, not a failure.
-    let worst = points
-        .iter()
-        .map(|point| code_of(&point.result))
-        .max_by_key(|code| severity(*code));
+    let worst = worst(points.iter().map(|point| code_of(&point.result)));
     Ok(worst.unwrap_or(INTERRUPTED))
 }
 

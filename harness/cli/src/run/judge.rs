@@ -10,7 +10,7 @@ use crossover_evidence::measure::Measures;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
     Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo,
-    Throughput, TopologyInfo, Verdict,
+    Throughput, Verdict,
 };
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
@@ -23,6 +23,7 @@ use super::directory::RunDirectory;
 use super::hypotheses;
 use super::left::Left;
 use super::meta::RunMeta;
+use super::topology;
 use crate::args;
 use crate::scenario::{self, Document, Scenario};
 
@@ -88,7 +89,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         schema_version: SCHEMA_VERSION,
         run: run_info(meta, scenario, end.saturating_since(origin)),
         testbed: meta.testbed.clone().unwrap_or_else(no_testbed),
-        topology: topology(document, mode, brokers(meta, document)),
+        topology: topology::of(meta, document, mode),
         load: measures.load,
         phases: with_waits(&measures.phases, samples, origin, end),
         latency_ms: measures.latency_ms,
@@ -292,59 +293,6 @@ fn mode_of(meta: &RunMeta) -> Mode {
     match meta.mode == args::Mode::EventDriven.name() {
         true => Mode::EventDriven,
         false => Mode::Polling,
-    }
-}
-
-/// The user's brokers are as many as they are, whatever the scenario says.
-fn brokers(meta: &RunMeta, document: &Document) -> usize {
-    let found = meta.kafka.as_ref().and_then(|kafka| kafka.brokers);
-    found.unwrap_or(document.topology.brokers as usize)
-}
-
-fn topology(document: &Document, mode: Mode, brokers: usize) -> TopologyInfo {
-    let time = |time: Duration| humantime::format_duration(time).to_string();
-    let (topology, polling, events) = (&document.topology, &document.polling, &document.event_driven);
-    let mut settings = vec![
-        ("worker concurrency", format!("{} jobs", topology.worker_concurrency)),
-        ("connections per replica", topology.replica_connections.to_string()),
-        ("lease", time(document.engine.lease)),
-        ("housekeeping interval", time(document.engine.housekeeping_interval)),
-    ];
-    settings.extend(match mode {
-        Mode::Polling => vec![
-            ("poll interval", time(polling.interval)),
-            ("poll batch", format!("{} jobs", polling.batch)),
-            ("poll wake-up", polling.wake.flag()),
-            ("claim", polling.claim.flag()),
-        ],
-        Mode::EventDriven => vec![
-            ("brokers", brokers.to_string()),
-            ("relay strategy", events.strategy.flag()),
-            ("relay interval", time(events.interval)),
-            ("relay batch", format!("{} rows", events.batch)),
-            ("relay window", format!("{} rows", events.window)),
-            ("relay fenced", if events.fenced { "yes" } else { "no" }.to_owned()),
-            ("producer linger", time(events.linger)),
-            ("redispatch after", time(events.redispatch_after)),
-            ("window per partition", format!("{} records", events.partition_window)),
-            ("group protocol", events.group_protocol.flag()),
-            ("session timeout", time(events.session_timeout)),
-        ],
-    });
-    settings.push((
-        "proxies on the links",
-        if topology.proxied { "yes" } else { "no" }.to_owned(),
-    ));
-    let if_events = |count: u32| if mode == Mode::EventDriven { count } else { 0 };
-    TopologyInfo {
-        replicas: topology.replicas,
-        relays: if_events(topology.relays),
-        workers: topology.workers,
-        partitions: if_events(events.partitions),
-        settings: settings
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
     }
 }
 

@@ -16,7 +16,7 @@
 //! | [`metrics`], [`assigned`] | what processes of the engine say of themselves; whether the workers have formed their groups |
 //! | [`drain`], [`snapshot`], [`topics`] | the end: nothing left to do, and database and topics as they are then |
 //! | [`reference`] | the same statements without the engine |
-//! | [`left`], [`judge`], [`hypotheses`] | files → result and report |
+//! | [`left`], [`judge`], [`topology`], [`hypotheses`] | files → result and report |
 
 mod acknowledgement;
 mod assigned;
@@ -45,6 +45,7 @@ mod snapshot;
 mod stages;
 mod testbed;
 mod topics;
+mod topology;
 
 use std::path::Path;
 
@@ -130,11 +131,11 @@ pub async fn run(
                 progress,
             };
             let outcome = stages.all(interrupted).await;
+            drop(bare);
             (supervisor, outcome)
         }
-        Err(error) => (bare.clone(), Err(error)),
+        Err(error) => (bare, Err(error)),
     };
-    drop(bare);
     // Half a system is not kept.
     let (outcome, removed) = if options.keep && outcome.is_ok() && meta.get().finished {
         (keep(&supervisor, progress).await, Ok(()))

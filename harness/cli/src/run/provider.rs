@@ -38,30 +38,19 @@ pub async fn provide(
 
 /// Without such a wish, what a benchmark runs on does not change because an image is pulled for something else.
 fn asks_for_containers(flags: &ContainerArgs) -> bool {
-    let images = [
-        &flags.postgres_image,
-        &flags.redpanda_image,
-        &flags.kafka_image,
-        &flags.toxiproxy_image,
-    ];
-    images.into_iter().any(|image| named(image).is_some()) || flags.broker == Some(BrokerArg::Redpanda)
-}
-
-/// An empty variable names nothing.
-fn named(image: &Option<String>) -> Option<String> {
-    image.clone().filter(|image| !image.is_empty())
+    flags.named().into_iter().any(|(_, image)| image.is_some()) || flags.broker == Some(BrokerArg::Redpanda)
 }
 
 fn wanted(id: &str, options: &Options, progress: &Progress) -> ContainersOptions {
-    let (flags, progress) = (&options.containers, progress.clone());
+    let progress = progress.clone();
+    let [postgres, redpanda, kafka, toxiproxy] = options.containers.named().map(|(_, image)| image.map(str::to_owned));
     ContainersOptions {
         images: Images {
-            postgres: named(&flags.postgres_image),
-            redpanda: named(&flags.redpanda_image),
-            kafka: named(&flags.kafka_image),
-            toxiproxy: named(&flags.toxiproxy_image),
+            postgres,
+            redpanda,
+            kafka,
+            toxiproxy,
         },
-        may_pull: true,
         note: Box::new(move |text| progress.note(text)),
         ..ContainersOptions::new(id)
     }

@@ -195,6 +195,7 @@ impl Stages<'_> {
             parts.clone(),
             self.meta.clone(),
             document.clone(),
+            origin,
             self.scenario.plan.duration(),
         );
         // A backlog is begun at the start of the load, not before.
@@ -202,7 +203,7 @@ impl Stages<'_> {
             parts.start_workers(&document).await?;
         }
         let settling = load.settle_meanwhile();
-        let faults = tokio::spawn(timeline.clone().run(origin));
+        let faults = tokio::spawn(timeline.clone().run());
         let ending = self.until_load_ends(&load, faults, origin, interrupted.clone()).await;
         timeline.heal().await;
         self.meta.update(|meta| meta.load_end_ns = Some(MonotonicNs::now().0))?;
@@ -229,15 +230,12 @@ impl Stages<'_> {
         origin: MonotonicNs,
         mut interrupted: watch::Receiver<bool>,
     ) -> anyhow::Result<bool> {
-        let joined = std::cell::Cell::new(false);
         let whole = async {
             load.drive(origin).await?;
             // The last phase lasts to its end, even if its last arrival came early.
             let end = origin.plus(self.scenario.plan.duration());
             tokio::time::sleep(end.saturating_since(MonotonicNs::now())).await;
-            let ended = (&mut faults).await;
-            joined.set(true);
-            ended.context("a fault's task panicked")?
+            (&mut faults).await.context("a fault's task panicked")?
         };
         let ended = tokio::select! {
             ended = whole => ended.map(|()| false),
@@ -248,8 +246,8 @@ impl Stages<'_> {
             }
         };
         // However the load ended, no fault comes after it.
-        faults.abort();
-        if !joined.get() {
+        if !faults.is_finished() {
+            faults.abort();
             let _ = faults.await;
         }
         ended

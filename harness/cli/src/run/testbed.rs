@@ -7,7 +7,7 @@ use crossover_engine::kafka::KafkaArgs;
 use crossover_evidence::result::{BrokerInfo, PostgresVersion, TestbedInfo};
 use crossover_external::{Act, External, ExternalArgs, Wanted, check_faults};
 use crossover_testbed::containers::images::Part;
-use crossover_testbed::kafka::{BrokerCount, BrokerKind};
+use crossover_testbed::kafka::BrokerCount;
 use crossover_testbed::toxiproxy::ToxiproxyOptions;
 use crossover_testbed::{
     ConnectionUrl, KafkaOptions, Links, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, Supervisor, disk,
@@ -251,11 +251,7 @@ async fn start_kafka(
     progress.stage("starting the broker");
     let kafka = LocalKafka::start(supervisor, asked).await?;
     let (times, kind) = (kafka.start_times(), kafka.kind());
-    let part = match kind {
-        BrokerKind::Kafka => Part::Kafka,
-        BrokerKind::Redpanda => Part::Redpanda,
-    };
-    let found = provider::how_found(supervisor, part).await?;
+    let found = provider::how_found(supervisor, kind.part()).await?;
     add_startup(
         meta,
         &[

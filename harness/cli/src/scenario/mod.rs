@@ -109,6 +109,19 @@ pub struct Topology {
     pub proxied: bool,
 }
 
+impl Topology {
+    /// How many there are of a role of processes.
+    pub fn count_of(&self, role: &str) -> Option<u32> {
+        match role {
+            "worker" => Some(self.workers),
+            "replica" => Some(self.replicas),
+            "relay" => Some(self.relays),
+            "broker" => Some(self.brokers),
+            _ => None,
+        }
+    }
+}
+
 impl Default for Topology {
     fn default() -> Self {
         Self {

@@ -133,12 +133,13 @@ impl Document {
         let timed = self.load.iter().filter_map(|phase| phase.duration).sum::<Duration>();
         let traced = self.load.iter().any(|phase| phase.file.is_some());
         for (index, fault) in self.faults.iter().enumerate() {
-            fault.action(&self.topology).map_err(|(key, problem)| LoadError {
+            let action = fault.action(&self.topology).map_err(|(key, problem)| LoadError {
                 place: format!("faults[{index}].{key}"),
                 problem,
             })?;
-            if let Some(job_type) = fault.job_type().filter(|job_type| !self.job_types().contains(job_type)) {
-                let types = self.job_types().into_iter().collect::<Vec<_>>().join(", ");
+            let job_types = self.job_types();
+            if let Some(job_type) = action.job_type().filter(|job_type| !job_types.contains(*job_type)) {
+                let types = job_types.into_iter().collect::<Vec<_>>().join(", ");
                 let problem = format!("found job type {job_type:?}; the workload has {types}");
                 return refuse(format!("faults[{index}].target"), problem);
             }

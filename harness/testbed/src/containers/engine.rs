@@ -10,10 +10,8 @@ use testcontainers::bollard::Docker;
 use testcontainers::bollard::models::SystemInfo;
 
 use super::failure::{of_socket, of_testcontainers};
+use crate::docker::address;
 use crate::error::{Result, TestbedError};
-
-/// Where an engine listens unless DOCKER_HOST says otherwise.
-const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
 
 /// One that hangs still takes connections.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
@@ -38,19 +36,6 @@ pub(super) async fn connect() -> Result<Docker> {
     let info = info.map_err(|error| super::failure::of_engine("ask the container engine what it is", &error))?;
     require_fit(&info)?;
     Ok(docker)
-}
-
-/// Whether an engine answers that would do. Starts nothing and pulls nothing.
-///
-/// # Errors
-/// As [`super::Containers::connect`].
-pub async fn require_engine() -> Result<()> {
-    connect().await.map(drop)
-}
-
-fn address() -> String {
-    let named = std::env::var("DOCKER_HOST").ok().filter(|value| !value.is_empty());
-    named.unwrap_or_else(|| DEFAULT_ADDRESS.to_owned())
 }
 
 fn socket_of(address: &str) -> Result<PathBuf> {

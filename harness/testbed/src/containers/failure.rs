@@ -107,14 +107,6 @@ pub(super) fn of_pull(part: Part, image: &str, error: &EngineError) -> TestbedEr
     )
 }
 
-/// An image is not on this machine, and was not to be pulled.
-pub(super) fn not_here(part: Part, image: &str) -> TestbedError {
-    TestbedError::unavailable(
-        format!("image {image}, for {part}, is not on this machine"),
-        format!("docker pull {image}, or --testbed containers, which pulls it"),
-    )
-}
-
 /// By what the engine said.
 fn of_message(act: &str, said: &str) -> TestbedError {
     let lower = said.to_lowercase();

@@ -1,7 +1,7 @@
 //! Which image each part runs from: all names and tags, in one place.
 //!
 //! ```text
-//!   named (variable or flag) ─▶ that one, here or pulled (if that is allowed)
+//!   named (variable or flag) ─▶ that one, here or pulled
 //!   else the official one is here ─▶ it │ else the stand-in is here ─▶ it │ else the official one is pulled
 //! ```
 //!
@@ -18,7 +18,7 @@ use testcontainers::bollard::Docker;
 use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
 use tokio_stream::StreamExt;
 
-use super::failure::{is_absent, not_here, of_engine, of_pull};
+use super::failure::{is_absent, of_engine, of_pull};
 use super::{Containers, ContainersOptions};
 use crate::error::Result;
 use crate::images::StandIn;
@@ -139,15 +139,17 @@ pub struct Image {
     pub pulled_in: Option<Duration>,
 }
 
-/// What is to be done for a part.
+/// Where a part's image comes from.
 #[derive(Debug, PartialEq, Eq)]
-enum Choice {
+pub(crate) enum Choice {
+    /// It is here.
     Use(String),
+    /// It is not.
     Pull(String),
 }
 
-/// Chooses, given which images are here.
-fn choose(part: Part, named: Option<&str>, is_here: impl Fn(&str) -> bool) -> Choice {
+/// Chooses, given which images are here. Who names an image wants no other.
+pub(crate) fn choose(part: Part, named: Option<&str>, is_here: impl Fn(&str) -> bool) -> Choice {
     let wanted = named.map_or_else(|| part.official(), str::to_owned);
     let stand_in = part.stand_in().filter(|_| named.is_none());
     match stand_in.filter(|stand_in| !is_here(&wanted) && is_here(stand_in)) {
@@ -170,21 +172,18 @@ impl Found {
             return Ok(image.clone());
         }
         let named = options.images.named(part);
-        let candidates: Vec<String> = named
-            .map(str::to_owned)
-            .into_iter()
-            .chain([part.official()])
-            .chain(part.stand_in())
-            .collect();
+        let candidates = match named {
+            Some(name) => [Some(name.to_owned()), None],
+            None => [Some(part.official()), part.stand_in()],
+        };
         let mut here = Vec::new();
-        for name in candidates {
+        for name in candidates.into_iter().flatten() {
             if is_here(docker, &name).await? {
                 here.push(name);
             }
         }
         let image = match choose(part, named, |name| here.iter().any(|one| one == name)) {
             Choice::Use(name) => Image { name, pulled_in: None },
-            Choice::Pull(name) if !options.may_pull => return Err(not_here(part, &name)),
             Choice::Pull(name) => {
                 let begun = Instant::now();
                 pull(part, docker, &name, &options.note).await?;
@@ -220,30 +219,6 @@ impl Containers {
         };
         found.has_redpanda = Some(has);
         Ok(has)
-    }
-
-    /// Which of these parts are not on this machine, in any image that would do: what a run would have to pull.
-    ///
-    /// # Errors
-    /// `Unavailable` if the engine does not answer.
-    pub async fn to_be_pulled(&self, parts: &[Part]) -> Result<Vec<Part>> {
-        let mut missing = Vec::new();
-        for &part in parts {
-            let named = self.asked().named(part);
-            let usual = named.is_none().then(|| [Some(part.official()), part.stand_in()]);
-            let candidates = named
-                .map(str::to_owned)
-                .into_iter()
-                .chain(usual.into_iter().flatten().flatten());
-            let mut has = false;
-            for name in candidates {
-                has = has || is_here(&self.inner.docker, &name).await?;
-            }
-            if !has {
-                missing.push(part);
-            }
-        }
-        Ok(missing)
     }
 }
 

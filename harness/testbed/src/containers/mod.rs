@@ -50,7 +50,6 @@ use crate::error::{Result, TestbedError};
 use crate::owned::base_directory;
 use crate::supervisor::{Exit, StopRule};
 pub(crate) use ask::value_of;
-pub use engine::require_engine;
 use images::{Image, Images, Part};
 use run::Table;
 
@@ -60,8 +59,6 @@ pub struct ContainersOptions {
     pub run_id: String,
     /// Which images, where they are not the usual ones.
     pub images: Images,
-    /// Whether an image that is not on this machine may be pulled.
-    pub may_pull: bool,
     /// Directory in which our own small files are made.
     pub base: PathBuf,
     /// Is told what a user should know: what is pulled and how far, what is used in place of what.
@@ -75,7 +72,6 @@ impl ContainersOptions {
         Self {
             run_id: run_id.to_owned(),
             images: Images::from_env(),
-            may_pull: true,
             base: base_directory(),
             note: Box::new(|text| tracing::info!("{text}")),
         }
@@ -158,11 +154,6 @@ impl Containers {
     /// Says something that a user should know.
     pub(crate) fn note(&self, text: &str) {
         (self.inner.options.note)(text);
-    }
-
-    /// Which images were asked for by name.
-    pub(crate) fn asked(&self) -> &Images {
-        &self.inner.options.images
     }
 
     /// Where the directory of our own files is made.

@@ -29,6 +29,12 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Some hundred MB that go take seconds on a slow disk.
 const REMOVED_WITHIN: Duration = Duration::from_secs(30);
 
+/// Where the engine listens that is meant on this machine.
+pub(crate) fn address() -> String {
+    let named = std::env::var("DOCKER_HOST").ok().filter(|value| !value.is_empty());
+    named.unwrap_or_else(|| USUAL_ADDRESS.to_owned())
+}
+
 /// An engine that answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
@@ -39,8 +45,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// The engine at DOCKER_HOST, else at the usual socket.
     pub(crate) fn reach() -> Result<Self, Trouble> {
-        let named = std::env::var("DOCKER_HOST").ok().filter(|value| !value.is_empty());
-        Self::reach_at(&named.unwrap_or_else(|| USUAL_ADDRESS.to_owned()), &Host::this())
+        Self::reach_at(&address(), &Host::this())
     }
 
     /// The engine at `address`, on a machine such as `host`.

@@ -4,7 +4,7 @@
 use super::{Finding, Part, State, missing};
 use crate::containers::images::{Images, Part as ImageOf};
 use crate::docker::{Engine, Host, Trouble};
-use crate::images::{Choice, choices};
+use crate::images::{InEngine, in_engine};
 
 /// The engine, and then the images, if there is one to ask.
 pub(super) fn examine() -> Vec<Finding> {
@@ -37,20 +37,20 @@ fn images(engine: &Engine) -> Finding {
     match engine.images() {
         Ok(here) => {
             let named = Images::from_env();
-            told(&choices(&here, |part| named.named(part).map(str::to_owned)))
+            told(&in_engine(&here, |part| named.named(part).map(str::to_owned)))
         }
         Err(error) => missing(Part::Images, &error),
     }
 }
 
 /// One broker is enough: with Redpanda, Kafka's image is no need, and the other way round.
-fn told(choices: &[Choice]) -> Finding {
+fn told(choices: &[InEngine]) -> Finding {
     let has = |part: ImageOf| {
         let choice = choices.iter().find(|choice| choice.part == part);
         choice.is_some_and(|choice| choice.found.is_some())
     };
     let complete = has(ImageOf::Postgres) && has(ImageOf::Toxiproxy) && (has(ImageOf::Kafka) || has(ImageOf::Redpanda));
-    let one = |choice: &Choice| match &choice.found {
+    let one = |choice: &InEngine| match &choice.found {
         Some(image) => format!("{}: {image}", choice.part),
         None => format!("{}: none", choice.part),
     };
@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn told_of(images: &[String]) -> Finding {
-        told(&choices(images, |_| None))
+        told(&in_engine(images, |_| None))
     }
 
     #[test]

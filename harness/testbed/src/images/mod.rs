@@ -28,5 +28,5 @@ mod names;
 mod needs;
 
 pub use build::{Wanted, build, remove};
-pub(crate) use names::{Choice, choices};
+pub(crate) use names::{InEngine, in_engine};
 pub use names::{STAND_IN_LABEL, STAND_IN_TAG, StandIn};

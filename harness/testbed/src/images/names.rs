@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::containers::images::Part;
+use crate::containers::images::{Choice, Part, choose};
 
 /// Of all stand-ins. To be raised with every change of a recipe here, or of a version that goes into one: an image that
 /// has the tag is not built again.
@@ -73,7 +73,7 @@ pub(super) fn base_reference() -> String {
 
 /// A server of a testbed of containers, and the image that an engine has for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Choice {
+pub(crate) struct InEngine {
     /// Which one.
     pub part: Part,
     /// The image that it is meant to run from: the official one, unless a variable names another.
@@ -83,17 +83,17 @@ pub(crate) struct Choice {
 }
 
 /// What an engine with these images has for each server; `named` tells what the variables say.
-pub(crate) fn choices(images: &[String], named: impl Fn(Part) -> Option<String>) -> [Choice; 4] {
+pub(crate) fn in_engine(images: &[String], named: impl Fn(Part) -> Option<String>) -> [InEngine; 4] {
     [Part::Postgres, Part::Redpanda, Part::Kafka, Part::Toxiproxy].map(|part| {
-        let has = |image: &String| images.contains(image);
         let named = named(part);
-        // Who names an image wants no other.
-        let stand_in = part.stand_in().filter(|_| named.is_none());
-        let wanted = named.unwrap_or_else(|| part.official());
-        Choice {
+        let found = match choose(part, named.as_deref(), |name| images.iter().any(|image| image == name)) {
+            Choice::Use(image) => Some(image),
+            Choice::Pull(_) => None,
+        };
+        InEngine {
             part,
-            found: Some(wanted.clone()).filter(has).or_else(|| stand_in.filter(has)),
-            wanted,
+            found,
+            wanted: named.unwrap_or_else(|| part.official()),
         }
     })
 }
@@ -108,7 +108,7 @@ mod tests {
     fn who_names_an_image_gets_no_stand_in() {
         let here = ["crossover-standin-kafka:1".to_owned()];
         let kafka = |named: Option<&str>| {
-            let choices = choices(&here, |part| named.filter(|_| part == Part::Kafka).map(str::to_owned));
+            let choices = in_engine(&here, |part| named.filter(|_| part == Part::Kafka).map(str::to_owned));
             choices.into_iter().find(|choice| choice.part == Part::Kafka).unwrap()
         };
         assert_eq!(kafka(None).found.as_deref(), Some("crossover-standin-kafka:1"));

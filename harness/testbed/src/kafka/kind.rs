@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::containers::images::Part;
 use crate::error::{Result, TestbedError};
 
 /// A broker that speaks Kafka's protocol.
@@ -31,6 +32,15 @@ impl BrokerKind {
         match self {
             Self::Kafka => "kafka",
             Self::Redpanda => "redpanda",
+        }
+    }
+
+    /// What it runs from in a container.
+    #[must_use]
+    pub fn part(self) -> Part {
+        match self {
+            Self::Kafka => Part::Kafka,
+            Self::Redpanda => Part::Redpanda,
         }
     }
 

@@ -95,3 +95,16 @@ impl BrokerListeners {
 
 /// The one that no client sees, and that may not be advertised.
 pub(super) const CONTROLLER: &str = "CONTROLLER";
+
+/// Five ports in a row; the proxies' are ten higher.
+#[cfg(test)]
+pub(super) fn numbered(first: u16) -> BrokerListeners {
+    let listener = |port, advertised_port| Listener { port, advertised_port };
+    BrokerListeners {
+        internal: listener(first, first),
+        controller: listener(first + 1, first + 1),
+        harness: listener(first + 2, first + 2),
+        relay: listener(first + 3, first + 13),
+        worker: listener(first + 4, first + 14),
+    }
+}

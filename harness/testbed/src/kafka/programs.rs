@@ -63,14 +63,14 @@ pub(super) async fn find(supervisor: &Supervisor, options: &KafkaOptions) -> Res
     match kind {
         BrokerKind::Kafka => properties::validate(&options.settings)?,
         BrokerKind::Redpanda => {
-            options
-                .flush_every_messages
-                .map_or(Ok(()), |_| kind.require(BrokerFeature::FlushEveryMessages))?;
+            if options.flush_every_messages.is_some() {
+                kind.require(BrokerFeature::FlushEveryMessages)?;
+            }
             redpanda::validate(&options.settings)?;
         }
     }
-    match (supervisor.containers(), kind) {
-        (None, _) => Ok(Found {
+    let Some(containers) = supervisor.containers() else {
+        return Ok(Found {
             kind,
             version: KAFKA_VERSION.to_owned(),
             programs: Programs::Kafka(KafkaPrograms {
@@ -79,23 +79,17 @@ pub(super) async fn find(supervisor: &Supervisor, options: &KafkaOptions) -> Res
                 heap_mb: options.heap_mb,
                 image: None,
             }),
-        }),
-        (Some(containers), BrokerKind::Kafka) => {
-            let image = containers.image(Part::Kafka).await?;
-            let said = Containers::ask(supervisor, &format!("{}-image", options.name), &image, LOOK_FOR_KAFKA).await?;
-            kafka_in(&image, &said, options.heap_mb)
-        }
-        (Some(containers), BrokerKind::Redpanda) => {
-            let image = containers.image(Part::Redpanda).await?;
-            let said = Containers::ask(
-                supervisor,
-                &format!("{}-image", options.name),
-                &image,
-                LOOK_FOR_REDPANDA,
-            )
-            .await?;
-            redpanda_in(&image, &said)
-        }
+        });
+    };
+    let image = containers.image(kind.part()).await?;
+    let script = match kind {
+        BrokerKind::Kafka => LOOK_FOR_KAFKA,
+        BrokerKind::Redpanda => LOOK_FOR_REDPANDA,
+    };
+    let said = Containers::ask(supervisor, &format!("{}-image", options.name), &image, script).await?;
+    match kind {
+        BrokerKind::Kafka => kafka_in(&image, &said, options.heap_mb),
+        BrokerKind::Redpanda => redpanda_in(&image, &said),
     }
 }
 

@@ -144,18 +144,7 @@ fn map<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::listeners::Listener;
-
-    fn broker(first: u16) -> BrokerListeners {
-        let listener = |port, advertised_port| Listener { port, advertised_port };
-        BrokerListeners {
-            internal: listener(first, first),
-            controller: listener(first + 1, first + 1),
-            harness: listener(first + 2, first + 2),
-            relay: listener(first + 3, first + 13),
-            worker: listener(first + 4, first + 14),
-        }
-    }
+    use crate::kafka::listeners::numbered as broker;
 
     fn of_cluster(brokers: &[BrokerListeners], theirs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let theirs = theirs

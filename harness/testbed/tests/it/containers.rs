@@ -15,7 +15,7 @@ use crossover_testbed::{
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::query_parameters::ListContainersOptionsBuilder;
 
-use crate::support::{GONE_WITHIN, Victim, local_supervisor, unique_run};
+use crate::support::{GONE_WITHIN, Victim, data_directory, local_supervisor, unique_run};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -138,11 +138,7 @@ async fn signals_reach_a_container_frozen_or_not_and_a_kill_takes_all_its_proces
 )]
 async fn containers_are_gone_with_their_data_after_sigkill_of_the_harness_frozen_or_not() {
     for is_frozen in [false, true] {
-        let base = tempfile::Builder::new()
-            .prefix("crossover-test-")
-            .tempdir_in("/var/tmp")
-            .unwrap();
-        std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+        let base = data_directory();
         let run = unique_run();
         let mut harness = Victim::start_in_containers(&["postgres", base.path().to_str().unwrap(), &run]);
         let names = containers_of(&run).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{GONE_WITHIN, Victim, count_with, sleeping, unique_run, unique_sleep, wait_until};
+use crate::support::{GONE_WITHIN, Victim, count_with, data_directory, sleeping, unique_run, unique_sleep, wait_until};
 
 /// A thousand files: 60 ms on an idle disk, two seconds were seen on a busy one, and the disk is shared with other tests.
 const DATA_GONE_WITHIN: Duration = Duration::from_secs(10);
@@ -62,11 +62,7 @@ fn a_child_that_ignores_its_stop_signal_is_gone_after_sigkill_of_the_harness() {
 
 /// Kills a harness that holds a server with its data, played by the helper in the role `server`.
 fn leaves_no_server(server: &str, part: &str) {
-    let base = tempfile::Builder::new()
-        .prefix("crossover-test-")
-        .tempdir_in("/var/tmp")
-        .unwrap();
-    std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    let base = data_directory();
     let run = unique_run();
     let mut harness = Victim::start(&[server, base.path().to_str().unwrap(), &run]);
     let data = base.path().join(format!("crossover-{run}-{part}"));

@@ -38,6 +38,16 @@ pub async fn local_supervisor(directory: &Path) -> Supervisor {
         .unwrap()
 }
 
+/// A directory for servers' data, which their own account may walk into: not in memory, and gone when dropped.
+pub fn data_directory() -> tempfile::TempDir {
+    let base = tempfile::Builder::new()
+        .prefix("crossover-test-")
+        .tempdir_in("/var/tmp")
+        .unwrap();
+    std::fs::set_permissions(base.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    base
+}
+
 /// An argument for `sleep` that no other process on this machine has: about an hour.
 pub fn unique_sleep() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -25,10 +25,9 @@ use std::process::ExitCode;
 use crossover_testbed::{RunLock, Supervisor};
 use tokio::sync::watch;
 
-use super::running::{ensure_room, run_name, shown, watch_interrupt};
+use super::running::{output_directory, run_name, shown, watch_interrupt};
 use crate::args::RelayArgs;
-use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
-use crate::place;
+use crate::failure::{FAILED, INTERRUPTED, INVALID};
 use crate::run::{Progress, RunDirectory, build_doubt, git_commit};
 use bed::Bed;
 use result::{Reference, RelayReport};
@@ -44,12 +43,7 @@ pub async fn run(mut args: RelayArgs) -> anyhow::Result<ExitCode> {
     if args.rows.is_empty() {
         args.rows = ROWS.to_vec();
     }
-    let output = place::root()?.join(&args.output);
-    std::fs::create_dir_all(&output).map_err(|error| {
-        let output = output.display();
-        bad_input(format!("can't make {output}: {error}; choose another --output"))
-    })?;
-    ensure_room(&output)?;
+    let output = output_directory(&args.output)?;
     let name = run_name("relay", "alone");
     let _lock = RunLock::acquire(&name.to_string_lossy())?;
     let directory = RunDirectory::create_plain(&output.join(&name))?;

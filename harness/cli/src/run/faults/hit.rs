@@ -97,27 +97,21 @@ impl Timeline {
 
     async fn processes(&self, target: &ProcessTarget, draw: u64) -> anyhow::Result<Vec<Process>> {
         let topology = &self.document.topology;
-        let numbered = |role: &str, count: u32| {
-            let names = (1..=count).map(|number| Process::Part(format!("{role}-{number}")));
-            names.collect::<Vec<_>>()
+        let all = |role: &str| {
+            let numbers = 1..=topology.count_of(role).unwrap_or(0);
+            let parts = numbers.map(|number| Process::Part(format!("{role}-{number}")));
+            parts.collect::<Vec<_>>()
         };
         let found = match target {
             ProcessTarget::Part(name) => vec![Process::Part(name.clone())],
             ProcessTarget::AnyPart(role) => {
-                let count = match *role {
-                    "worker" => topology.workers,
-                    "replica" => topology.replicas,
-                    _ => topology.relays,
-                };
-                vec![
-                    self.one_of(numbered(role, count), draw)
-                        .with_context(|| format!("no {role} runs"))?,
-                ]
+                let one = self.one_of(all(role), draw);
+                vec![one.with_context(|| format!("no {role} runs"))?]
             }
             ProcessTarget::RelayLeader => vec![Process::Part(self.leader().await?)],
             ProcessTarget::RelayStandby => {
                 let leader = self.leader().await?;
-                let mut relays = numbered("relay", topology.relays);
+                let mut relays = all("relay");
                 relays.retain(|relay| relay.name() != leader);
                 vec![self.one_of(relays, draw).context("no standby runs")?]
             }
@@ -142,8 +136,8 @@ impl Timeline {
     /// One of those that run.
     fn one_of(&self, mut processes: Vec<Process>, draw: u64) -> Option<Process> {
         processes.retain(|process| self.supervisor.is_alive(process.name()));
-        let place = usize::try_from(draw % u64::try_from(processes.len()).ok()?.max(1)).ok()?;
-        (!processes.is_empty()).then(|| processes.swap_remove(place))
+        let place = draw.checked_rem(processes.len() as u64)?;
+        Some(processes.swap_remove(place as usize))
     }
 
     fn all_brokers(&self) -> anyhow::Result<Vec<Process>> {

@@ -18,7 +18,7 @@ mod process;
 mod topic;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -43,21 +43,19 @@ pub struct Timeline {
     parts: Arc<Parts>,
     meta: Meta,
     document: Arc<Document>,
+    /// The start of the load.
+    origin: MonotonicNs,
     /// How long the load lasts.
     length: Duration,
     /// What is injected and not mended, by the fault's place in the report.
     open: Arc<Mutex<BTreeMap<usize, Hit>>>,
     /// A connection for the fault that ends sessions: later there may be none to be had.
     ahead: Arc<Held>,
-    /// The start of the load, once it has begun.
-    origin: Arc<OnceLock<MonotonicNs>>,
 }
 
 /// One injection of a fault.
 #[derive(Debug, Clone)]
 struct Injection {
-    /// Its place in the report.
-    index: usize,
     fault: Fault,
     action: Action,
     /// When, from the start of the load.
@@ -74,6 +72,7 @@ impl Timeline {
         parts: Arc<Parts>,
         meta: Meta,
         document: Arc<Document>,
+        origin: MonotonicNs,
         length: Duration,
     ) -> Self {
         Self {
@@ -82,10 +81,10 @@ impl Timeline {
             parts,
             meta,
             document,
+            origin,
             length,
             open: Arc::default(),
             ahead: Arc::default(),
-            origin: Arc::default(),
         }
     }
 
@@ -93,22 +92,21 @@ impl Timeline {
     ///
     /// # Errors
     /// If one could not be mended.
-    pub async fn run(self, origin: MonotonicNs) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<()> {
         // Dropped with this future: once the timeline is ended, no later fault is injected.
         let mut running = JoinSet::new();
-        let _ = self.origin.set(origin);
         let injections = self.plan()?;
         let ends_sessions =
             |injection: &Injection| matches!(injection.action, Action::Postgres(PostgresFault::TerminateBackends));
         if injections.iter().any(ends_sessions) {
             postgres::connect_ahead(&self.servers.database, &self.ahead).await?;
         }
-        for injection in injections {
+        for (index, injection) in injections.into_iter().enumerate() {
             let timeline = self.clone();
             timeline
                 .meta
                 .update(|meta| meta.faults.push(planned(&injection.fault, injection.at)))?;
-            running.spawn(async move { timeline.one(&injection, origin).await });
+            running.spawn(async move { timeline.one(index, &injection).await });
         }
         let mut outcome = Ok(());
         // All come to their end: one that can't be mended leaves the others to be.
@@ -131,7 +129,6 @@ impl Timeline {
             }
             let of_fault = moments(fault, place, self.document.seed, self.length).into_iter();
             injections.extend(of_fault.map(|moment| Injection {
-                index: 0,
                 fault: fault.clone(),
                 action: action.clone(),
                 at: moment.at,
@@ -139,16 +136,14 @@ impl Timeline {
             }));
         }
         injections.sort_by_key(|injection| injection.at);
-        for (index, injection) in injections.iter_mut().enumerate() {
-            injection.index = index;
-        }
         Ok(injections)
     }
 
-    /// A fault that finds nothing to hit, or can't be injected, has taken no effect: the report says so.
-    async fn one(&self, injection: &Injection, origin: MonotonicNs) -> anyhow::Result<()> {
-        let Injection { index, fault, .. } = injection;
-        tokio::time::sleep(origin.plus(injection.at).saturating_since(MonotonicNs::now())).await;
+    /// Injects it, and mends it when its time is over. A fault that finds nothing to hit, or can't be injected, has taken no
+    /// effect: the report, where its place is `index`, says so.
+    async fn one(&self, index: usize, injection: &Injection) -> anyhow::Result<()> {
+        let fault = &injection.fault;
+        self.sleep_until(injection.at).await;
         let hit = match self.hit(&injection.action, injection.draw).await {
             Ok(hit) => hit,
             Err(error) => {
@@ -157,28 +152,38 @@ impl Timeline {
                 return Ok(());
             }
         };
-        let since_origin = || MonotonicNs::now().saturating_since(origin).as_secs_f64();
-        let injected_s = since_origin();
+        let injected_s = self.since_origin_s();
         self.meta.event(format!("{} {hit}", fault.kind));
-        self.open().insert(*index, hit.clone());
+        self.open().insert(index, hit.clone());
         let injected = self.inject(&hit).await;
         if let Err(error) = &injected {
             self.meta.event(format!("{} {hit} failed: {error:#}", fault.kind));
         }
         let took_effect = injected.unwrap_or(false);
         self.meta.update(|meta| {
-            meta.faults[*index].injected_s = injected_s;
-            meta.faults[*index].took_effect = took_effect;
-            meta.faults[*index].hit = Some(hit.to_string());
+            let fault = &mut meta.faults[index];
+            fault.injected_s = injected_s;
+            fault.took_effect = took_effect;
+            fault.hit = Some(hit.to_string());
         })?;
-        let left = origin
-            .plus(injection.at + fault.lasts())
-            .saturating_since(MonotonicNs::now());
-        tokio::time::sleep(left).await;
-        self.mend(&hit).await.with_context(|| format!("mending {hit}"))?;
-        self.open().remove(index);
-        let healed_s = since_origin();
-        self.meta.update(|meta| meta.faults[*index].healed_s = Some(healed_s))?;
+        self.sleep_until(injection.at + fault.lasts()).await;
+        self.close(index, &hit).await
+    }
+
+    async fn sleep_until(&self, at: Duration) {
+        tokio::time::sleep(self.origin.plus(at).saturating_since(MonotonicNs::now())).await;
+    }
+
+    fn since_origin_s(&self) -> f64 {
+        MonotonicNs::now().saturating_since(self.origin).as_secs_f64()
+    }
+
+    /// Mends what is broken, and notes when.
+    async fn close(&self, index: usize, hit: &Hit) -> anyhow::Result<()> {
+        self.mend(hit).await.with_context(|| format!("mending {hit}"))?;
+        self.open().remove(&index);
+        let healed_s = self.since_origin_s();
+        self.meta.update(|meta| meta.faults[index].healed_s = Some(healed_s))?;
         self.meta.event(format!("{hit} mended"));
         Ok(())
     }
@@ -235,24 +240,9 @@ impl Timeline {
         // What a process needs to start comes before it: connections, links, servers.
         open.sort_by_key(|(_, hit)| hit.rank());
         for (index, hit) in open {
-            if let Err(error) = self.mend(&hit).await {
-                tracing::warn!(%error, %hit, "could not be mended");
-                continue;
+            if let Err(error) = self.close(index, &hit).await {
+                tracing::warn!("while all is mended: {error:#}");
             }
-            self.open().remove(&index);
-            let since = self
-                .origin
-                .get()
-                .map(|origin| MonotonicNs::now().saturating_since(*origin));
-            let noted = self.meta.update(|meta| {
-                if let Some(fault) = meta.faults.get_mut(index) {
-                    fault.healed_s = since.map(|since| since.as_secs_f64());
-                }
-            });
-            if let Err(error) = noted {
-                tracing::warn!(%error, "the report will not say that it was mended");
-            }
-            self.meta.event(format!("{hit} mended"));
         }
     }
 }

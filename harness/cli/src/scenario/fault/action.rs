@@ -74,17 +74,6 @@ pub enum TopicFault {
 /// Which key is wrong, and why.
 pub type Problem = (&'static str, String);
 
-/// The keys that only some kinds have.
-const PARAMETERS: [&str; 7] = [
-    "direction",
-    "latency",
-    "latency_jitter",
-    "kb_per_s",
-    "after",
-    "bytes",
-    "records",
-];
-
 impl Fault {
     /// What it means in this topology.
     ///
@@ -134,20 +123,17 @@ impl Fault {
             FaultKind::Poison => &["records"],
             _ => &[],
         };
-        let given = [
-            self.direction.is_some(),
-            self.latency.is_some(),
-            self.latency_jitter.is_some(),
-            self.kb_per_s.is_some(),
-            self.after.is_some(),
-            self.bytes.is_some(),
-            self.records.is_some(),
+        let parameters = [
+            ("direction", self.direction.is_some()),
+            ("latency", self.latency.is_some()),
+            ("latency_jitter", self.latency_jitter.is_some()),
+            ("kb_per_s", self.kb_per_s.is_some()),
+            ("after", self.after.is_some()),
+            ("bytes", self.bytes.is_some()),
+            ("records", self.records.is_some()),
         ];
-        let unwanted = PARAMETERS
-            .iter()
-            .zip(given)
-            .find(|(key, given)| *given && !allowed.contains(key));
-        if let Some((key, _)) = unwanted {
+        let unwanted = |(key, given): &(&str, bool)| *given && !allowed.contains(key);
+        if let Some((key, _)) = parameters.into_iter().find(unwanted) {
             let may = match allowed {
                 [] => "none such key".to_owned(),
                 keys => keys.join(", "),
@@ -270,6 +256,14 @@ impl Action {
                 .all(|link| *link == Link::Postgres(crossover_testbed::links::PostgresRole::Replicas)),
             Self::Postgres(_) => true,
             Self::Topic(..) => false,
+        }
+    }
+
+    /// The job type whose topic it is about.
+    pub fn job_type(&self) -> Option<&str> {
+        match self {
+            Self::Topic(_, job_type) | Self::Process(_, ProcessTarget::BrokerLeader(job_type)) => Some(job_type),
+            Self::Process(..) | Self::Link(..) | Self::Postgres(_) => None,
         }
     }
 }

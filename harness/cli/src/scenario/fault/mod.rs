@@ -67,15 +67,6 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The job type that its target names.
-    pub fn job_type(&self) -> Option<String> {
-        let led = self
-            .target
-            .strip_prefix("broker:leader(")
-            .and_then(|rest| rest.strip_suffix(')'));
-        self.target.strip_prefix("topic:").or(led).map(str::to_owned)
-    }
-
     /// Until it is mended.
     pub fn lasts(&self) -> Duration {
         match self.kind {
@@ -123,26 +114,10 @@ pub enum FaultKind {
     Poison,
 }
 
+/// As in a scenario.
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kill => "kill",
-            Self::Stop => "stop",
-            Self::Terminate => "terminate",
-            Self::Restart => "restart",
-            Self::Down => "down",
-            Self::Latency => "latency",
-            Self::Bandwidth => "bandwidth",
-            Self::Timeout => "timeout",
-            Self::Reset => "reset",
-            Self::SlowClose => "slow-close",
-            Self::TerminateBackends => "terminate-backends",
-            Self::ExhaustConnections => "exhaust-connections",
-            Self::HoldTransaction => "hold-transaction",
-            Self::DeleteTopic => "delete-topic",
-            Self::LimitMessageSize => "limit-message-size",
-            Self::Poison => "poison",
-        })
+        self.serialize(f)
     }
 }
 

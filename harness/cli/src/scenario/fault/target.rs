@@ -10,7 +10,7 @@ pub enum ProcessTarget {
     /// A worker, replica or relay, by the name of its process.
     Part(String),
     /// One of those of a role that run, as the seed has it.
-    AnyPart(&'static str),
+    AnyPart(String),
     /// The relay that leads when the fault comes.
     RelayLeader,
     /// A relay that does not lead when the fault comes.
@@ -44,13 +44,7 @@ impl ProcessTarget {
             return Some(Self::Postgres);
         }
         let (role, which) = text.split_once(':')?;
-        let (name, count) = match role {
-            "worker" => ("worker", topology.workers),
-            "replica" => ("replica", topology.replicas),
-            "relay" => ("relay", topology.relays),
-            "broker" => ("broker", topology.brokers),
-            _ => return None,
-        };
+        let count = topology.count_of(role)?;
         let numbered = || {
             let number: u32 = which.parse().ok()?;
             (1..=count).contains(&number).then_some(number)
@@ -59,14 +53,14 @@ impl ProcessTarget {
             let job_type = which.strip_prefix("leader(")?.strip_suffix(')')?;
             (!job_type.is_empty()).then(|| Self::BrokerLeader(job_type.to_owned()))
         };
-        match (name, which) {
+        match (role, which) {
             ("relay", "leader") => Some(Self::RelayLeader),
             ("relay", "standby") => (count > 1).then_some(Self::RelayStandby),
             ("broker", "any") => Some(Self::AnyBroker),
             ("broker", "all") => Some(Self::AllBrokers),
             ("broker", _) => numbered().map(Self::Broker).or_else(led),
-            (_, "any") => Some(Self::AnyPart(name)),
-            _ => numbered().map(|number| Self::Part(format!("{name}-{number}"))),
+            (_, "any") => Some(Self::AnyPart(role.to_owned())),
+            _ => numbered().map(|number| Self::Part(format!("{role}-{number}"))),
         }
     }
 
@@ -75,7 +69,7 @@ impl ProcessTarget {
         match self {
             Self::Postgres => true,
             Self::Part(name) => !name.starts_with("relay-"),
-            Self::AnyPart(role) => *role != "relay",
+            Self::AnyPart(role) => role != "relay",
             Self::RelayLeader
             | Self::RelayStandby
             | Self::Broker(_)
@@ -135,7 +129,7 @@ mod tests {
     fn parts_are_meant_by_number_by_role_and_by_what_they_do() {
         let parse = |text| ProcessTarget::parse(text, &topology());
         assert_eq!(parse("worker:2"), Ok(ProcessTarget::Part("worker-2".to_owned())));
-        assert_eq!(parse("replica:any"), Ok(ProcessTarget::AnyPart("replica")));
+        assert_eq!(parse("replica:any"), Ok(ProcessTarget::AnyPart("replica".to_owned())));
         assert_eq!(parse("relay:leader"), Ok(ProcessTarget::RelayLeader));
         assert_eq!(parse("relay:standby"), Ok(ProcessTarget::RelayStandby));
         assert_eq!(parse("broker:3"), Ok(ProcessTarget::Broker(3)));
