@@ -18,10 +18,12 @@
 //!   long no relay led; [`availability`]: what could
 //!   still be handed in while it lasted;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
+//! - [`plateau`]: why a run did not get faster; [`capacity`]: the contract of `capacity.json`;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
 pub mod availability;
+pub mod capacity;
 pub mod checks;
 pub mod claims;
 pub mod compare;
@@ -31,6 +33,7 @@ pub mod load;
 pub mod measure;
 mod pairs;
 pub mod plan;
+pub mod plateau;
 pub mod recovery;
 pub mod result;
 pub mod samples;

@@ -116,6 +116,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
             not_measured: not_measured(meta, database.is_some()),
         },
         claims: Vec::new(),
+        plateau: None,
     };
     result.run.invalid_reasons = invalid_reasons(meta, &result);
     result.run.valid = result.run.invalid_reasons.is_empty();

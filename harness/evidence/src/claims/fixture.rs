@@ -178,6 +178,7 @@ fn run(mode: &str, single_ms: f64, best_ms: f64, steady_ms: f64) -> RunResult {
             ..InstrumentInfo::default()
         },
         claims: Vec::new(),
+        plateau: None,
     }
 }
 

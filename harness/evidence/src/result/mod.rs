@@ -6,6 +6,8 @@ mod seen;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plateau::Attribution;
+
 pub use self::judged::{Check, Claim, ClaimVerdict, FaultInfo, LedgerInfo, Verdict};
 pub use self::latency::{Hop, LatencySet, Percentiles, Throughput};
 pub use self::seen::{IdleInfo, IdlePart, InstrumentInfo, LagInfo, OutboxInfo, PostgresInfo, ProcessCost, WaitShare};
@@ -53,6 +55,9 @@ pub struct RunResult {
     pub instrument: InstrumentInfo,
     /// Hypotheses of the scenario, and claims of the seed that this run touches.
     pub claims: Vec<Claim>,
+    /// Why it did not get faster; `null` if it kept up.
+    #[serde(default)]
+    pub plateau: Option<Attribution>,
 }
 
 /// Identity and validity.
