@@ -20,6 +20,10 @@ chaos *args: build
 report *args: build
     @{{ crossover }} report {{ args }}
 
+# Every job of a run as a row: ./just export [RUN] [--format csv|jsonl] [--output FILE]
+export *args: build
+    @{{ crossover }} export {{ args }}
+
 # What would be used here, what is missing, and how to get it
 doctor *args: build
     @{{ crossover }} doctor {{ args }}

@@ -48,6 +48,8 @@ pub enum Command {
     Chaos(ChaosArgs),
     /// Write the report of a run again from what it recorded, also of one that died
     Report(ReportArgs),
+    /// Write every job of a run as a row, for pandas, DuckDB or a spreadsheet
+    Export(ExportArgs),
     /// Say which servers would be used, what is missing, and how to get it; with --testbed external, look at yours
     Doctor(ExternalArgs),
     /// Fetch now what a run would fetch
@@ -237,6 +239,41 @@ pub struct ReportArgs {
     /// A run's directory, or its name under reports/runs
     #[arg(default_value = "reports/latest")]
     pub run: PathBuf,
+}
+
+/// Flags of `export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// A run's directory, or its name under reports/runs
+    #[arg(default_value = "reports/latest")]
+    pub run: PathBuf,
+
+    /// The form of a row
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    pub format: ExportFormat,
+
+    /// Where it is written, `-` for standard output [default: jobs.csv or jobs.jsonl in the run's directory]
+    #[arg(long)]
+    pub output: Option<PathBuf>,
+}
+
+/// The form of exported rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A line of names, then a line a job; what is not known is empty
+    Csv,
+    /// A JSON object a line; what is not known is null
+    Jsonl,
+}
+
+impl ExportFormat {
+    /// How such a file's name ends.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+        }
+    }
 }
 
 /// What to do with dead letters.

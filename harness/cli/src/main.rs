@@ -36,6 +36,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => commands::bench::run(args).await,
         Command::Chaos(args) => commands::chaos::run(args).await,
         Command::Report(args) => commands::report::run(&args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Setup => commands::setup::run().await,
         Command::Images(args) => commands::images::run(args).await,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossover_evidence::availability;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
-use crossover_evidence::measure::Measures;
+use crossover_evidence::measure::{JobRow, Measures, job_rows};
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
     Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo,
@@ -52,22 +52,47 @@ pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
     Ok(result)
 }
 
+/// Every job of a run, handed to `each` one by one.
+///
+/// # Errors
+/// If the directory is not a run's, a file is damaged, or `each` fails.
+pub fn for_each_job(
+    directory: &RunDirectory,
+    mut each: impl FnMut(JobRow) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let meta = RunMeta::read(directory)?;
+    let scenario = scenario::reload(&directory.file("scenario.toml"), &meta.scenario)?;
+    let left = Left::read(directory, &meta)?;
+    let empty = Snapshot::default();
+    let ledger = ledger(&meta, &scenario, &left, &empty);
+    job_rows(&ledger).try_for_each(&mut each)
+}
+
+/// History and database brought together; `empty` stands in for a database that was never read.
+fn ledger<'a>(meta: &RunMeta, scenario: &'a Scenario, left: &'a Left, empty: &'a Snapshot) -> Ledger<'a> {
+    Ledger::build(RunEvidence {
+        history: &left.history,
+        snapshot: left.database.as_ref().unwrap_or(empty),
+        plan: &scenario.plan,
+        workload: &scenario.document.workload,
+        topics: left.topics.as_ref(),
+        mode: mode_of(meta),
+        origin: origin_of(meta),
+        load_end: meta.load_end_ns.map(MonotonicNs),
+    })
+}
+
+fn origin_of(meta: &RunMeta) -> MonotonicNs {
+    MonotonicNs(meta.origin_ns.unwrap_or_default())
+}
+
 fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series) {
     let (history, samples, database) = (&left.history, &left.samples, left.database.as_ref());
     let mode = mode_of(meta);
     let document = &scenario.document;
-    let origin = MonotonicNs(meta.origin_ns.unwrap_or_default());
+    let origin = origin_of(meta);
     let empty = Snapshot::default();
-    let ledger = Ledger::build(RunEvidence {
-        history,
-        snapshot: database.unwrap_or(&empty),
-        plan: &scenario.plan,
-        workload: &document.workload,
-        topics: left.topics.as_ref(),
-        mode,
-        origin,
-        load_end: meta.load_end_ns.map(MonotonicNs),
-    });
+    let ledger = ledger(meta, scenario, left, &empty);
     let measures = Measures::of(&ledger);
     let judgement = judgement(&ledger, &measures, meta, document, database.is_some());
     let load_end = meta.load_end_ns.map_or_else(|| ledger.end(), MonotonicNs);

@@ -57,7 +57,7 @@ use tokio::sync::watch;
 pub use broker::GroupView;
 pub use clients::Clients;
 pub use directory::RunDirectory;
-pub use judge::judge;
+pub use judge::{for_each_job, judge};
 pub use load::Load;
 pub use meta::{RunMeta, build_doubt, git_commit};
 pub use metrics::{Metrics, value as metric_value};

@@ -7,6 +7,7 @@ mod conformance;
 mod dlq;
 mod event_runs;
 mod event_worker;
+mod export;
 mod faults;
 mod kills;
 mod machine;

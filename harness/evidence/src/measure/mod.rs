@@ -11,6 +11,7 @@ mod event_driven_tests;
 mod latencies;
 mod load;
 mod series;
+mod table;
 #[cfg(test)]
 mod tests;
 mod throughput;
@@ -19,6 +20,7 @@ mod waiting;
 use crossover_proto::clock::MonotonicNs;
 
 use self::latencies::PhaseLatencies;
+pub use self::table::{JobRow, job_rows};
 use crate::ledger::{JobTimes, Ledger};
 use crate::load::Arrivals;
 use crate::result::{LatencySet, LoadInfo, PhaseLoad, PhaseResult, Throughput};
