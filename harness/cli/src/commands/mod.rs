@@ -6,6 +6,7 @@ pub mod clean;
 mod compare;
 pub mod dlq;
 pub mod doctor;
+pub mod downstream;
 pub mod images;
 pub mod instrument;
 pub mod relay;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossover_evidence::availability;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
+use crossover_evidence::downstream;
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
 use crossover_evidence::recovery;
@@ -64,6 +65,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         plan: &scenario.plan,
         workload: &document.workload,
         topics: left.topics.as_ref(),
+        downstream: samples::downstream(samples),
         mode,
         origin,
         load_end: meta.load_end_ns.map(MonotonicNs),
@@ -97,6 +99,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         postgres: samples::postgres(samples, warm, end),
         outbox: outbox(meta, left, warm, load_end, end),
         lag: samples::lag(samples, warm, end, left.topics.as_ref()),
+        downstream: downstream::info(&ledger),
         faults: take_over::with_take_over(
             recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series),
             history,
