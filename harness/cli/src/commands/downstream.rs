@@ -147,10 +147,10 @@ mod tests {
 
     const SLOW: State = State {
         fail_share: 0.0,
-        slow: Duration::from_secs(60),
+        slow: Duration::from_millis(20),
     };
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_is_more_than_its_capacity_is_refused_at_once() {
         let service = Service::new(2, Duration::from_millis(5));
         let well = State::default();
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(service.serve(well).await.0, "ok", "the slots are free again");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn sick_it_fails_at_once_or_serves_late() {
         let service = Service::new(1, Duration::from_millis(5));
         let failing = State {
