@@ -5,6 +5,7 @@
 //! | series | labels |
 //! |---|---|
 //! | `downstream_requests_total` | `policy`, `health`: `well` or `sick` when the request came |
+//! | `downstream_capacity_calls` | |
 //! | `downstream_answers_total` | `policy`, `answer`: `ok`, `slow`, `refused`, `failed`, `abandoned` (the caller left first) |
 //!
 //! A call that fails does so at once and takes no slot; one that is slow keeps its slot all the time, so a slow service is
@@ -20,7 +21,7 @@ use clap::Args;
 use crossover_engine::service::{listen, metrics_router, serve_bounded, stop_on_signal};
 use crossover_proto::downstream::downstream_server::{Downstream, DownstreamServer};
 use crossover_proto::downstream::{CallRequest, CallResponse, Sickness, SicknessSet};
-use metrics::counter;
+use metrics::{counter, gauge};
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -53,6 +54,8 @@ pub async fn run(args: DownstreamArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let service = DownstreamServer::new(Service::new(args.capacity as usize, args.service_time));
     let router = Routes::new(service).into_axum_router().merge(metrics_router());
+    // There from the start: a page without a series can't be told from a service that does not answer.
+    gauge!("downstream_capacity_calls").set(f64::from(args.capacity));
     let listener = listen(args.listen, args.ready_file.as_deref()).await?;
     tracing::info!(name = args.name, capacity = args.capacity, "serving");
     serve_bounded(listener, router, stop).await?;
