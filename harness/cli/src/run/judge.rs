@@ -232,14 +232,18 @@ fn drain(meta: &RunMeta, document: &Document) -> Drain {
     }
 }
 
-/// Longest that open work may stand still: until leases have run out and lost messages were sent again, and somewhat
-/// more, for the looks that find them.
+/// Longest that open work may stand still: until leases have run out, lost messages were sent again and calls were given up,
+/// and somewhat more, for the looks that find them.
 fn patience(document: &Document, mode: Mode) -> Duration {
     let lost_after = match mode {
         Mode::Polling => Duration::ZERO,
         Mode::EventDriven => document.event_driven.redispatch_after,
     };
-    document.engine.lease.max(lost_after) + Duration::from_secs(5)
+    let called = document
+        .downstream
+        .as_ref()
+        .map_or(Duration::ZERO, |downstream| downstream.timeout);
+    document.engine.lease.max(lost_after) + called + Duration::from_secs(5)
 }
 
 fn run_info(meta: &RunMeta, scenario: &Scenario, duration: Duration) -> RunInfo {

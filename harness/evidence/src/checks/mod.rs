@@ -98,7 +98,7 @@ pub fn judge(ledger: &Ledger<'_>, measures: &Measures, rules: Rules) -> Judgemen
         history::check(ledger),
         clock::check(ledger, measures),
     ]);
-    checks.extend(downstream::check(ledger));
+    checks.extend(downstream::check(ledger, is_final));
     Judgement {
         info: info(ledger),
         checks,

@@ -1,6 +1,6 @@
 //! The service that handlers call: its section and its chart, where a run has one.
 
-use crossover_report::run_html;
+use crossover_report::{run_html, run_terminal};
 
 use crate::fixture;
 use crate::html::{EVIL, assert_order};
@@ -22,6 +22,17 @@ fn the_requests_of_each_policy_stand_in_a_table_and_in_a_chart_with_the_fault_sh
     ];
     assert_order(&page, &parts);
     assert!(page.contains("downstream fail · downstream"), "the shade has its name");
+}
+
+#[test]
+fn the_terminal_says_what_each_policy_sent_to_the_sick_service() {
+    let text = run_terminal(&fixture::sick().result);
+    let parts = [
+        "downstream, naive",
+        "4,760 requests, 3,860 while it was sick: 94.1 % of all",
+        "downstream, protected",
+    ];
+    assert_order(&text, &parts);
 }
 
 #[test]
