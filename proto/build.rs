@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
+    "crossover/downstream/v1/downstream.proto",
     "crossover/engine/v1/engine.proto",
     "crossover/event/v1/event.proto",
     "crossover/load/v1/work.proto",

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::kafka::KafkaArgs;
 use crate::store::{ClaimKind, DatabaseUrl, migrate};
+use crate::worker::CallLimit;
 use crate::{EngineError, relay, serve, worker};
 
 /// A process of the engine.
@@ -187,9 +188,26 @@ pub struct WorkerArgs {
     /// What the handlers do
     #[arg(long, value_enum, default_value = "planned")]
     pub handler: HandlerKind,
+    /// The service that handlers call.
+    #[command(flatten)]
+    pub downstream: DownstreamArgs,
     /// After SIGTERM: how long running handlers may take to finish
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
     pub grace: Duration,
+}
+
+/// The service that handlers call, where their instruction says so.
+#[derive(Debug, Clone, Args)]
+pub struct DownstreamArgs {
+    /// Address of the service that handlers call, as http://host:port
+    #[arg(long)]
+    pub downstream: Option<String>,
+    /// How long a handler waits for its answer
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    pub downstream_timeout: Duration,
+    /// Most calls of this worker under a policy, as POLICY=CALLS_PER_S/BURST; repeat for several
+    #[arg(long)]
+    pub downstream_limit: Vec<CallLimit>,
 }
 
 /// How the members of a consumer group agree on who reads which partition.

@@ -50,6 +50,9 @@ pub enum EngineError {
     /// An address of an engine replica that is not one.
     #[error("not the address of an engine replica: {0:?}; expected http://host:port")]
     EngineAddress(String),
+    /// An address of the downstream service that is not one.
+    #[error("not the address of a downstream service: {0:?}; expected http://host:port")]
+    DownstreamAddress(String),
     /// The broker can't be used as it was asked for.
     #[error("broker: {0}")]
     Kafka(String),

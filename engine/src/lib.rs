@@ -5,6 +5,7 @@
 //! - [`serve`]: a replica: the gRPC API, wake-ups, the reaper and the scheduler;
 //! - [`relay`]: a relay of the event-driven mode: leads or stands by, sends the outbox to the broker;
 //! - [`kafka`]: how relay and workers reach the broker, and what topics and groups are called;
+//! - [`service`]: what every long-running process does alike;
 //! - [`worker`]: a worker: gets jobs, handles, reports, keeps its leases; it never opens a PostgreSQL connection.
 //!
 //! The engine knows nothing of scenarios, plans or checks. It records its history when asked to
@@ -16,7 +17,7 @@ mod error;
 pub mod kafka;
 pub mod relay;
 pub mod serve;
-mod service;
+pub mod service;
 pub mod store;
 pub mod worker;
 

@@ -1,7 +1,9 @@
-//! What every long-running process of the engine does alike: listen, say that it is ready, expose metrics, stop on SIGTERM.
+//! What every long-running process does alike: listen, say that it is ready, expose metrics, stop on SIGTERM. Those of the
+//! engine, and the downstream service of the harness.
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -13,11 +15,17 @@ use tokio::sync::watch;
 
 use crate::EngineError;
 
+/// After the request to stop: how long clients may take to hang up.
+const HANG_UP_WITHIN: Duration = Duration::from_secs(5);
+
 /// Becomes true once, when the process is asked to stop.
-pub(crate) type Stop = watch::Receiver<bool>;
+pub type Stop = watch::Receiver<bool>;
 
 /// Watches for SIGTERM and SIGINT.
-pub(crate) fn stop_on_signal() -> Result<Stop, EngineError> {
+///
+/// # Errors
+/// If signals can't be watched.
+pub fn stop_on_signal() -> Result<Stop, EngineError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(EngineError::Server)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(EngineError::Server)?;
     let (sender, receiver) = watch::channel(false);
@@ -35,13 +43,13 @@ pub(crate) fn stop_on_signal() -> Result<Stop, EngineError> {
 }
 
 /// Waits until the process is asked to stop.
-pub(crate) async fn stopped(mut stop: Stop) {
+pub async fn stopped(mut stop: Stop) {
     // An error means that the sender is gone: the runtime is shutting down.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// A router with `/metrics` in Prometheus format. Call once a process.
-pub(crate) fn metrics_router() -> Router {
+pub fn metrics_router() -> Router {
     match PrometheusBuilder::new().install_recorder() {
         Ok(handle) => Router::new().route("/metrics", get(move || std::future::ready(handle.render()))),
         Err(error) => {
@@ -52,7 +60,10 @@ pub(crate) fn metrics_router() -> Router {
 }
 
 /// Listens on `address` and says so in the ready file.
-pub(crate) async fn listen(address: SocketAddr, ready_file: Option<&Path>) -> Result<TcpListener, EngineError> {
+///
+/// # Errors
+/// If the address can't be listened on, or the file can't be written.
+pub async fn listen(address: SocketAddr, ready_file: Option<&Path>) -> Result<TcpListener, EngineError> {
     let fail = |source| EngineError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(fail)?;
     let bound = listener.local_addr().map_err(fail)?;
@@ -67,7 +78,10 @@ pub(crate) async fn listen(address: SocketAddr, ready_file: Option<&Path>) -> Re
 }
 
 /// Serves until asked to stop; running calls finish.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> Result<(), EngineError> {
+///
+/// # Errors
+/// If the server breaks.
+pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> Result<(), EngineError> {
     // Small frames both ways: waiting for more to send would only add latency.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
@@ -76,6 +90,21 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> 
         .with_graceful_shutdown(stopped(stop))
         .await
         .map_err(EngineError::Server)
+}
+
+/// As [`serve`], but a client that never hangs up does not hold the process.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_bounded(listener: TcpListener, router: Router, stop: Stop) -> Result<(), EngineError> {
+    let bound = async {
+        stopped(stop.clone()).await;
+        tokio::time::sleep(HANG_UP_WITHIN).await;
+    };
+    tokio::select! {
+        served = serve(listener, router, stop.clone()) => served,
+        () = bound => Ok(()),
+    }
 }
 
 /// A reader never sees half of it.

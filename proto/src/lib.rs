@@ -2,6 +2,7 @@
 //!
 //! - [`engine`]: the engine's gRPC API, generated from `crossover/engine/v1/engine.proto`;
 //! - [`event`]: the record of a broker topic, generated from `crossover/event/v1/event.proto`, and its one reader;
+//! - [`downstream`]: the service that load handlers call;
 //! - [`load`]: the instruction that a load handler finds in its payload;
 //! - [`definition`]: workflow definitions, parsed and validated with their place;
 //! - [`history`]: the record that each process appends of what it did, its writer and its reader;
@@ -26,6 +27,14 @@ pub use ids::{InstanceId, JobId};
 #[expect(clippy::allow_attributes_without_reason, reason = "generated code")]
 pub mod engine {
     tonic::include_proto!("crossover.engine.v1");
+}
+
+/// The service that load handlers call (generated).
+#[expect(missing_docs, reason = "generated code; the documentation is in the .proto file")]
+#[expect(clippy::allow_attributes, reason = "generated code")]
+#[expect(clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod downstream {
+    tonic::include_proto!("crossover.downstream.v1");
 }
 
 /// The instruction of a load handler (generated).

@@ -12,8 +12,6 @@ mod reports;
 mod starter;
 mod wake;
 
-use std::time::Duration;
-
 use crossover_proto::engine::engine_server::EngineServer;
 use crossover_proto::history::Recorder;
 use tonic::service::Routes;
@@ -22,7 +20,7 @@ pub use api::{MAX_MESSAGE_BYTES, PAYLOAD_BYTES_MAX, POLL_JOBS_MAX};
 
 use crate::EngineError;
 use crate::command::{Dispatch, ProcessArgs, ServeArgs};
-use crate::service::{listen, metrics_router, serve, stop_on_signal};
+use crate::service::{listen, metrics_router, serve_bounded, stop_on_signal};
 use crate::store::Store;
 
 /// Runs a replica until SIGTERM.
@@ -55,22 +53,6 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), EngineError> {
     let router = Routes::new(service).into_axum_router().merge(metrics_router());
     let listener = listen(args.process.listen, args.process.ready_file.as_deref()).await?;
     serve_bounded(listener, router, stop).await
-}
-
-/// Running calls may finish, but a client that never hangs up does not hold the process.
-async fn serve_bounded(
-    listener: tokio::net::TcpListener,
-    router: axum::Router,
-    stop: crate::service::Stop,
-) -> Result<(), EngineError> {
-    let bound = async {
-        crate::service::stopped(stop.clone()).await;
-        tokio::time::sleep(Duration::from_secs(5)).await;
-    };
-    tokio::select! {
-        served = serve(listener, router, stop.clone()) => served,
-        () = bound => Ok(()),
-    }
 }
 
 /// The history of a process, if it was asked for.

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::consumer::Ticket;
-use super::handler::{self, Failure};
+use super::downstream::Downstream;
+use super::handler::{self, Failure, Running};
 use super::reporter::Report;
 use crate::command::HandlerKind;
 
@@ -20,14 +21,22 @@ pub(super) struct Executor {
     shared: Arc<Shared>,
     reports: mpsc::UnboundedSender<Report>,
     handler: HandlerKind,
+    /// The service that handlers call; none if there is none.
+    downstream: Option<Arc<Downstream>>,
 }
 
 impl Executor {
-    pub(super) fn new(shared: Arc<Shared>, reports: mpsc::UnboundedSender<Report>, handler: HandlerKind) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        reports: mpsc::UnboundedSender<Report>,
+        handler: HandlerKind,
+        downstream: Option<Downstream>,
+    ) -> Self {
         Self {
             shared,
             reports,
             handler,
+            downstream: downstream.map(Arc::new),
         }
     }
 
@@ -36,18 +45,34 @@ impl Executor {
     pub(super) fn start(&self, key: JobKey, payload: &[u8], ticket: Option<Ticket>) -> io::Result<()> {
         self.shared.recorder.record(Event::Started(key))?;
         let running = handler::start(self.handler, &key, payload);
-        if running.service.is_zero() {
+        if running.service.is_zero() && running.calls.is_none() {
             return self.finish(key, running.failure, ticket);
         }
         let end = Instant::now() + running.service;
         let executor = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep_until(end).await;
-            if let Err(error) = executor.finish(key, running.failure, ticket) {
+            let failure = executor.rest_of(running).await;
+            if let Err(error) = executor.finish(key, failure, ticket) {
                 give_up(&error);
             }
         });
         Ok(())
+    }
+
+    /// What a handler does after its service time: the call, if it makes one. A call that failed tells more than the draw.
+    async fn rest_of(&self, running: Running) -> Option<Failure> {
+        let called = match (&running.calls, &self.downstream) {
+            (None, _) => Ok(()),
+            (Some(policy), Some(downstream)) => downstream.call(policy).await,
+            (Some(policy), None) => Err(Failure {
+                permanent: true,
+                reason: format!(
+                    "the handler calls a downstream service under the policy {policy:?}, and this worker was started without --downstream"
+                ),
+            }),
+        };
+        called.err().or(running.failure)
     }
 
     /// Records the end of a handler and passes the report on.

@@ -24,9 +24,11 @@ pub(super) struct Failure {
 /// Longest service time: what the tail of a distribution may not exceed.
 const SERVICE_MAX: Duration = Duration::from_secs(600);
 
-/// A handler that has started: it ends after its service time, as drawn.
+/// A handler that has started: it ends after its service time, as drawn, and its call.
 pub(super) struct Running {
     pub(super) service: Duration,
+    /// Under which policy it then calls the downstream service, if it does.
+    pub(super) calls: Option<String>,
     pub(super) failure: Option<Failure>,
 }
 
@@ -36,10 +38,15 @@ pub(super) fn start(kind: HandlerKind, key: &JobKey, payload: &[u8]) -> Running 
         Ok(work) => {
             let (service, failure) = draw(key, &work);
             let failure = failure.filter(|_| kind == HandlerKind::Planned);
-            Running { service, failure }
+            Running {
+                service,
+                calls: (!work.downstream_policy.is_empty()).then_some(work.downstream_policy),
+                failure,
+            }
         }
         Err(error) => Running {
             service: Duration::ZERO,
+            calls: None,
             failure: Some(Failure {
                 permanent: true,
                 reason: format!("the payload is not a load instruction: {error}"),
@@ -119,6 +126,7 @@ mod tests {
             transient_failure_rate: 0.2,
             permanent_failure_rate: 0.1,
             filler: Vec::new().into(),
+            downstream_policy: String::new(),
         }
     }
 

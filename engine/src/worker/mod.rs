@@ -5,7 +5,7 @@
 //!                                          ├─▶ executor: handlers ──▶ reporter ──▶ replica
 //!  consumer (event-driven, one a job type) ┘      └── held: at most `concurrency` jobs, their leases prolonged
 //! ```
-//! It never opens a PostgreSQL connection. On SIGTERM it takes nothing more, lets running handlers finish within the grace
+//! A handler whose instruction says so calls the [`downstream`] service. It never opens a PostgreSQL connection. On SIGTERM it takes nothing more, lets running handlers finish within the grace
 //! time, reports them, and gives the rest back.
 //!
 //! Failures: a poll or a begin whose answer is lost leaves jobs leased that nobody runs; a begin is repeated, and the leases
@@ -14,6 +14,7 @@
 
 mod client;
 mod consumer;
+mod downstream;
 mod executor;
 mod handler;
 mod held;
@@ -26,6 +27,8 @@ use std::time::Duration;
 use crossover_proto::history::Recorder;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
+
+pub use downstream::CallLimit;
 
 use crate::EngineError;
 use crate::command::{Dispatch, WorkerArgs};
@@ -59,7 +62,8 @@ pub(crate) async fn run(args: WorkerArgs) -> Result<(), EngineError> {
 
     let keeper = tokio::spawn(held::keep(shared.clone()));
     let (reports, reporter) = reporter::spawn(shared.clone());
-    let executor = executor::Executor::new(shared.clone(), reports, args.handler);
+    let downstream = downstream::Downstream::new(&args.downstream)?;
+    let executor = executor::Executor::new(shared.clone(), reports, args.handler, downstream);
     let ended = match args.dispatch {
         Dispatch::Polling => poll(&args, &shared, executor, reporter, stop).await,
         Dispatch::EventDriven => consume(&args, &shared, executor, stop).await,

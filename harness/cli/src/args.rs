@@ -12,6 +12,7 @@ use crossover_testbed::kafka::BrokerKind;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::dlq::ReadFrom;
+use crate::commands::downstream::DownstreamArgs;
 
 /// Do we need Kafka, and when? Benchmarks and breaks a PostgreSQL-polled job system, and says what held.
 #[derive(Debug, Parser)]
@@ -68,6 +69,9 @@ pub enum Command {
     /// A process of the engine (the harness starts these)
     #[command(subcommand)]
     Engine(Box<EngineCommand>),
+    /// The service that handlers of a workload call (the harness starts it)
+    #[command(hide = true)]
+    Downstream(DownstreamArgs),
     /// Own the processes of a run (the harness starts this)
     #[command(hide = true)]
     Supervise,

@@ -48,6 +48,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             crossover_engine::command::run(*command).await?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Downstream(args) => commands::downstream::run(args).await,
         Command::ExternalCleanup(args) => {
             crossover_external::cleanup::run(&args).await?;
             Ok(ExitCode::SUCCESS)

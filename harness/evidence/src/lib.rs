@@ -13,6 +13,7 @@
 //! - [`measure`]: ledger → latencies, throughput, load figures and time series;
 //! - [`checks`]: ledger → verdicts, one file per checker, with the story of what failed;
 //! - [`samples`]: what the samplers saw, added up: waits, connections, CPU and memory, outbox and lag;
+//! - [`downstream`]: the service that handlers call: its counts, and the jobs behind them, by policy;
 //! - [`claims`]: finished runs → what they say of the seed's claims;
 //! - [`recovery`]: how soon after a fault latency or backlog left what is normal, and when they were back; [`take_over`]: how
 //!   long no relay led; [`availability`]: what could
@@ -27,6 +28,7 @@ pub mod capacity;
 pub mod checks;
 pub mod claims;
 pub mod compare;
+pub mod downstream;
 pub mod latency;
 pub mod ledger;
 pub mod load;

@@ -22,6 +22,9 @@ pub struct Series {
     /// Consumer lag (records): each group in all, by its name, then the worst partitions as `group/topic/partition`; at most a
     /// dozen lines. All partitions are in `result.json`.
     pub lag: Vec<NamedSeries>,
+    /// Requests that reached the service that handlers call (1/s), by policy; empty for a run without it.
+    #[serde(default)]
+    pub downstream: Vec<NamedSeries>,
     /// Mean number of active engine backends by wait type; `CPU` is "active and not waiting".
     pub waits: Vec<NamedSeries>,
     /// Dead tuples in `job`.

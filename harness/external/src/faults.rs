@@ -12,7 +12,7 @@ pub enum Act {
 }
 
 /// Refuses faults on the user's servers: always without `--allow-faults`, and with it those that take a process of ours.
-/// Engine processes (`worker:…`, `replica:…`, `relay:…`) are ours wherever the servers are.
+/// Engine processes (`worker:…`, `replica:…`, `relay:…`) and the `downstream` service are ours wherever the servers are.
 ///
 /// # Errors
 /// `BadInput` that names the fault.
@@ -33,7 +33,7 @@ pub fn check_faults<'a>(faults: impl IntoIterator<Item = (&'a str, Act)>, allow:
 
 fn is_ours(target: &str) -> bool {
     let role = target.split(':').next().unwrap_or(target);
-    ["worker", "replica", "relay"].contains(&role)
+    ["worker", "replica", "relay", "downstream"].contains(&role)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod compare;
 pub mod dlq;
 pub mod doctor;
 pub mod export;
+pub mod downstream;
 pub mod images;
 pub mod instrument;
 pub mod relay;

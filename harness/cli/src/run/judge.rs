@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossover_evidence::availability;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
+use crossover_evidence::downstream;
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::{JobRow, Measures, job_rows};
 use crossover_evidence::recovery;
@@ -76,6 +77,7 @@ fn ledger<'a>(meta: &RunMeta, scenario: &'a Scenario, left: &'a Left, empty: &'a
         plan: &scenario.plan,
         workload: &scenario.document.workload,
         topics: left.topics.as_ref(),
+        downstream: samples::downstream(&left.samples),
         mode: mode_of(meta),
         origin: origin_of(meta),
         load_end: meta.load_end_ns.map(MonotonicNs),
@@ -122,6 +124,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         postgres: samples::postgres(samples, warm, end),
         outbox: outbox(meta, left, warm, load_end, end),
         lag: samples::lag(samples, warm, end, left.topics.as_ref()),
+        downstream: downstream::info(&ledger),
         faults: take_over::with_take_over(
             recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series),
             history,
@@ -254,14 +257,18 @@ fn drain(meta: &RunMeta, document: &Document) -> Drain {
     }
 }
 
-/// Longest that open work may stand still: until leases have run out and lost messages were sent again, and somewhat
-/// more, for the looks that find them.
+/// Longest that open work may stand still: until leases have run out, lost messages were sent again and calls were given up,
+/// and somewhat more, for the looks that find them.
 fn patience(document: &Document, mode: Mode) -> Duration {
     let lost_after = match mode {
         Mode::Polling => Duration::ZERO,
         Mode::EventDriven => document.event_driven.redispatch_after,
     };
-    document.engine.lease.max(lost_after) + Duration::from_secs(5)
+    let called = document
+        .downstream
+        .as_ref()
+        .map_or(Duration::ZERO, |downstream| downstream.timeout);
+    document.engine.lease.max(lost_after) + called + Duration::from_secs(5)
 }
 
 fn run_info(meta: &RunMeta, scenario: &Scenario, duration: Duration) -> RunInfo {

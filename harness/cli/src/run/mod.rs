@@ -14,6 +14,7 @@
 //! | [`reconnect`] | a connection to the database that is made again |
 //! | [`broker`], [`reader`] | topics, groups, offsets and records, as the harness sees them |
 //! | [`metrics`], [`assigned`] | what processes of the engine say of themselves; whether the workers have formed their groups |
+//! | [`downstream`] | what the service that handlers call has counted |
 //! | [`drain`], [`snapshot`], [`topics`] | the end: nothing left to do, and database and topics as they are then |
 //! | [`reference`] | the same statements without the engine |
 //! | [`left`], [`judge`], [`topology`], [`hypotheses`] | files → result and report |
@@ -23,6 +24,7 @@ mod assigned;
 mod broker;
 mod clients;
 mod directory;
+mod downstream;
 mod drain;
 mod faults;
 mod hypotheses;

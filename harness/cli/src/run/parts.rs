@@ -1,4 +1,4 @@
-//! The engine's processes: started, found ready, restarted on the same address, stopped.
+//! The engine's processes, and the service that handlers call: started, found ready, restarted on the same address, stopped.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,9 @@ const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How long running handlers may take after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The service that handlers call; there is one at most.
+const DOWNSTREAM: &str = "downstream";
+
 /// What a user sets for the harness. The engine gets what it needs by flags, and by the variables that are given to it: one
 /// that is left over would send it to other servers.
 const NOT_PASSED_ON: [&str; 4] = [
@@ -28,7 +31,7 @@ const NOT_PASSED_ON: [&str; 4] = [
     "CROSSOVER_LOCK_DATABASE_URL",
 ];
 
-/// One process of the engine and how to start it again.
+/// One process and how to start it again.
 #[derive(Debug, Clone)]
 struct Part {
     name: String,
@@ -36,7 +39,7 @@ struct Part {
     address: Option<String>,
 }
 
-/// Replicas, relays and workers of a run.
+/// Replicas, relays and workers of a run, and the service that handlers call.
 pub struct Parts {
     supervisor: Supervisor,
     directory: RunDirectory,
@@ -73,6 +76,7 @@ impl Parts {
     /// If one ends or is not ready in time; with the end of its log.
     pub async fn start_replicas(&self, document: &Document) -> anyhow::Result<Duration> {
         let mut args = vec![
+            "engine".to_owned(),
             "serve".to_owned(),
             "--connections".to_owned(),
             document.topology.replica_connections.to_string(),
@@ -114,7 +118,7 @@ impl Parts {
             // Never before the run's check.
             ("--retention", "24h".to_owned()),
         ];
-        let mut args = vec!["relay".to_owned()];
+        let mut args = ["engine", "relay"].map(str::to_owned).to_vec();
         args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
         args.extend(self.broker_flags(KafkaRole::Relay));
         if !settings.fenced {
@@ -123,6 +127,25 @@ impl Parts {
         let of_relay = |number: u32| (format!("relay-{number}"), args.clone());
         self.start_all((1..=document.topology.relays).map(of_relay).collect())
             .await
+    }
+
+    /// Starts the service that handlers call, if the scenario has one: workers are told where it is.
+    ///
+    /// # Errors
+    /// As [`Parts::start_replicas`].
+    pub async fn start_downstream(&self, document: &Document) -> anyhow::Result<()> {
+        let Some(settings) = &document.downstream else {
+            return Ok(());
+        };
+        let args = [
+            DOWNSTREAM.to_owned(),
+            "--capacity".to_owned(),
+            settings.capacity.to_string(),
+            "--service-time".to_owned(),
+            time(settings.service_time),
+        ];
+        self.start_all(vec![(DOWNSTREAM.to_owned(), args.to_vec())]).await?;
+        Ok(())
     }
 
     /// Starts the workers, each knowing all replicas; answers the slowest start.
@@ -156,7 +179,8 @@ impl Parts {
                 .into_iter()
                 .map(|job_type| ("--job-type", job_type)),
         );
-        let mut args = vec!["worker".to_owned()];
+        flags.extend(self.downstream_flags(document));
+        let mut args = ["engine", "worker"].map(str::to_owned).to_vec();
         args.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
         args.extend(self.broker_flags(KafkaRole::Worker));
         let addresses = self.replica_addresses();
@@ -183,6 +207,11 @@ impl Parts {
     /// Addresses of the workers' metrics, as `host:port`.
     pub fn worker_addresses(&self) -> Vec<String> {
         self.addresses("worker-")
+    }
+
+    /// Address of the service that handlers call, as `host:port`; `None` if there is none.
+    pub fn downstream_address(&self) -> Option<String> {
+        self.addresses(DOWNSTREAM).pop()
     }
 
     fn addresses(&self, role: &str) -> Vec<String> {
@@ -229,7 +258,8 @@ impl Parts {
         broken
     }
 
-    /// Stops workers, then relays, then replicas, each with its grace time: what workers give back still finds a replica.
+    /// Stops workers, then relays, then replicas, each with its grace time: what workers give back still finds a replica. The
+    /// service that handlers call goes on: it is still to be asked what it has counted.
     pub async fn stop(&self) {
         for role in ["worker-", "relay-", "replica-"] {
             let names: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
@@ -268,6 +298,20 @@ impl Parts {
         Ok(slowest)
     }
 
+    /// None without the service.
+    fn downstream_flags(&self, document: &Document) -> Vec<(&'static str, String)> {
+        let (Some(settings), Some(address)) = (&document.downstream, self.downstream_address()) else {
+            return Vec::new();
+        };
+        let limits = settings.limits().map(|limit| ("--downstream-limit", limit));
+        let mut flags = vec![
+            ("--downstream", format!("http://{address}")),
+            ("--downstream-timeout", time(settings.timeout)),
+        ];
+        flags.extend(limits);
+        flags
+    }
+
     /// None in polling mode.
     fn broker_flags(&self, role: KafkaRole) -> Vec<String> {
         let Some(kafka) = self.servers.brokers_of(role) else {
@@ -290,11 +334,10 @@ impl Parts {
         let ready_file = self.ready_file(name);
         // A restarted part must not be found ready by its predecessor's file.
         let _ = std::fs::remove_file(&ready_file);
-        let mut all = vec!["engine".to_owned()];
-        all.extend(args);
+        let mut all = args;
         all.extend(["--name".to_owned(), name.to_owned()]);
         all.extend(["--ready-file".to_owned(), ready_file.display().to_string()]);
-        if self.history {
+        if self.history && name != DOWNSTREAM {
             all.extend([
                 "--history".to_owned(),
                 self.directory.file("history").display().to_string(),

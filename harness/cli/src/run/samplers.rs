@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::directory::RunDirectory;
+use super::downstream::DownstreamView;
 use super::lag;
 use super::reconnect::Reconnecting;
 use super::servers::Servers;
@@ -57,6 +58,14 @@ pub struct Samplers {
 pub(super) struct Sink(Arc<Mutex<File>>);
 
 impl Sink {
+    /// Goes on with the run's file, or begins it.
+    pub(super) fn append(directory: &RunDirectory) -> anyhow::Result<Self> {
+        let path = directory.file("samples.jsonl");
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.with_context(|| format!("can't write {}", path.display()))?;
+        Ok(Self(Arc::new(Mutex::new(file))))
+    }
+
     pub(super) fn write(&self, sample: &Sample) {
         let line = serde_json::to_string(sample)
             .map(|line| line + "\n")
@@ -79,16 +88,18 @@ impl Samplers {
         supervisor: &Supervisor,
         activity_hz: u32,
         job_types: &[String],
+        downstream: Option<DownstreamView>,
     ) -> anyhow::Result<Self> {
-        let path = directory.file("samples.jsonl");
-        let file = File::create(&path).with_context(|| format!("can't make {}", path.display()))?;
-        let sink = Sink(Arc::new(Mutex::new(file)));
+        let sink = Sink::append(directory)?;
         let options: PgConnectOptions = servers.database.reveal().parse().context("the database URL")?;
         let options = options.application_name("crossover-sampler");
         let period = Duration::from_secs(1) / activity_hz;
         let activity = tokio::spawn(look_at_postgres(options.clone(), sink.clone(), period));
         let usage = tokio::spawn(look_at_processes(supervisor.clone(), servers.clone(), sink.clone()));
         let mut tasks = vec![activity, usage];
+        if let Some(view) = downstream {
+            tasks.push(tokio::spawn(view.watch(sink.clone())));
+        }
         if let Some(broker) = servers.broker()? {
             tasks.push(tokio::spawn(lag::look_at_outbox(options, sink.clone())));
             tasks.push(tokio::spawn(lag::look_at_groups(broker, job_types.to_vec(), sink)));

@@ -10,9 +10,10 @@ use crossover_proto::history::Recorder;
 use crossover_testbed::Supervisor;
 use tokio::sync::watch;
 
+use super::downstream::DownstreamView;
 use super::meta::Meta;
 use super::parts::Parts;
-use super::samplers::Samplers;
+use super::samplers::{Samplers, Sink};
 use super::servers::Servers;
 use super::{
     Clients, Load, Options, Progress, RunDirectory, assigned, broker, drain, faults, record_cost_ns, reference,
@@ -56,6 +57,15 @@ impl Stages<'_> {
         }
         if !self.options.keep {
             parts.stop().await;
+        }
+        // Nothing calls the service any more, unless all is kept running: what it has counted now is the whole.
+        if let Some(view) = DownstreamView::new(&parts, &self.scenario.document) {
+            match view.look().await {
+                Some(sample) => Sink::append(self.directory)?.write(&sample),
+                None => self
+                    .meta
+                    .event("the downstream service could not be asked what it had counted"),
+            }
         }
         if let Some(broker) = servers.broker()? {
             self.progress.stage("reading the topics");
@@ -107,6 +117,7 @@ impl Stages<'_> {
         if servers.mode == Mode::EventDriven {
             self.start_relays(&servers, &parts).await?;
         }
+        parts.start_downstream(document).await?;
         if self.scenario.plan.prefill.is_empty() {
             self.start_workers(&servers, &parts).await?;
         } else {
@@ -177,6 +188,7 @@ impl Stages<'_> {
             self.supervisor,
             document.samplers.activity_hz,
             &self.job_types(),
+            DownstreamView::new(parts, &document),
         )?;
         // A backlog's workers are started below, and may claim at once.
         let lead = if self.scenario.plan.arrivals.is_empty() {

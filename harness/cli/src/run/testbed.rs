@@ -101,7 +101,7 @@ pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::R
     }
     let act = |fault: &Fault| match fault.action(&document.topology) {
         Ok(Action::Process(..)) | Err(_) => Act::Signal,
-        Ok(Action::Link(..) | Action::Postgres(_) | Action::Topic(..)) => Act::Client,
+        Ok(Action::Link(..) | Action::Postgres(_) | Action::Topic(..) | Action::Downstream(_)) => Act::Client,
     };
     let faults = document.faults.iter().map(|fault| (fault.target.as_str(), act(fault)));
     Ok(check_faults(faults, external.allow_faults)?)

@@ -39,6 +39,16 @@ pub fn of(meta: &RunMeta, document: &Document, mode: Mode) -> TopologyInfo {
             ("session timeout", time(events.session_timeout)),
         ],
     });
+    settings.extend(document.downstream.iter().flat_map(|downstream| {
+        let mut settings = vec![
+            ("downstream capacity", format!("{} calls", downstream.capacity)),
+            ("downstream service time", time(downstream.service_time)),
+            ("downstream timeout", time(downstream.timeout)),
+        ];
+        let limits: Vec<String> = downstream.limits().collect();
+        settings.push(("limits of a worker (calls a second/burst)", or_none(limits.join(", "))));
+        settings
+    }));
     settings.push((
         "proxies on the links",
         if topology.proxied { "yes" } else { "no" }.to_owned(),
@@ -54,6 +64,10 @@ pub fn of(meta: &RunMeta, document: &Document, mode: Mode) -> TopologyInfo {
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
     }
+}
+
+fn or_none(list: String) -> String {
+    if list.is_empty() { "none".to_owned() } else { list }
 }
 
 /// The user's brokers are as many as they are, whatever the scenario says.

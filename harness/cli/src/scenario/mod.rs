@@ -1,5 +1,6 @@
 //! Scenario files: what a run is made of. The dispatch mode is not in the file: a scenario runs in any mode.
 
+mod downstream;
 mod event_driven;
 mod fault;
 mod file;
@@ -17,8 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Mode;
 
+pub use downstream::Downstream;
 pub use event_driven::{EventDriven, ProtocolKind, StrategyKind};
-pub use fault::{Action, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments};
+pub use fault::{
+    Action, DownstreamFault, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments,
+};
 pub use file::{Scenario, kept_trace, load, reload};
 pub use sweep::{Point, without_sweep};
 
@@ -52,6 +56,9 @@ pub struct Document {
     /// Settings of Kafka beyond the testbed's own.
     #[serde(default)]
     pub kafka: BTreeMap<String, String>,
+    /// The service that handlers call, if any does.
+    #[serde(default)]
+    pub downstream: Option<Downstream>,
     /// What is started.
     pub workload: Workload,
     /// When it is started: phases, one after the other.

@@ -63,6 +63,7 @@ impl Document {
             Duration::from_secs(1),
             Duration::from_hours(24),
         )?;
+        self.validate_downstream()?;
         self.validate_faults()?;
         self.validate_reference()?;
         let settings = serde_json::to_value(self).unwrap_or_default();
@@ -177,7 +178,7 @@ impl Hypothesis {
     }
 }
 
-fn within(place: &str, found: u32, allowed: std::ops::RangeInclusive<u32>) -> Result<(), LoadError> {
+pub(super) fn within(place: &str, found: u32, allowed: std::ops::RangeInclusive<u32>) -> Result<(), LoadError> {
     if allowed.contains(&found) {
         return Ok(());
     }
@@ -187,7 +188,7 @@ fn within(place: &str, found: u32, allowed: std::ops::RangeInclusive<u32>) -> Re
     )
 }
 
-fn lasting(place: &str, found: Duration, least: Duration, most: Duration) -> Result<(), LoadError> {
+pub(super) fn lasting(place: &str, found: Duration, least: Duration, most: Duration) -> Result<(), LoadError> {
     if (least..=most).contains(&found) {
         return Ok(());
     }
@@ -198,7 +199,7 @@ fn lasting(place: &str, found: Duration, least: Duration, most: Duration) -> Res
     )
 }
 
-fn refuse<T>(place: String, problem: impl Into<String>) -> Result<T, LoadError> {
+pub(super) fn refuse<T>(place: String, problem: impl Into<String>) -> Result<T, LoadError> {
     Err(LoadError {
         place,
         problem: problem.into(),

@@ -5,6 +5,7 @@
 mod bad_input;
 mod conformance;
 mod dlq;
+mod downstream;
 mod event_runs;
 mod event_worker;
 mod export;

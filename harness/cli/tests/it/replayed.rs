@@ -38,6 +38,7 @@ pub async fn assert_tables_equal_audit(pool: &PgPool) {
         plan: &plan,
         workload: &workload,
         topics: None,
+        downstream: None,
         mode: Mode::Polling,
         load_end: None,
         origin: MonotonicNs(0),

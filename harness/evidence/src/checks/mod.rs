@@ -6,6 +6,7 @@
 mod audit;
 mod clock;
 mod double_effect;
+mod downstream;
 mod drained;
 mod duplicate_records;
 mod duplicates;
@@ -97,6 +98,7 @@ pub fn judge(ledger: &Ledger<'_>, measures: &Measures, rules: Rules) -> Judgemen
         history::check(ledger),
         clock::check(ledger, measures),
     ]);
+    checks.extend(downstream::check(ledger, is_final));
     Judgement {
         info: info(ledger),
         checks,

@@ -160,6 +160,7 @@ fn run(mode: &str, single_ms: f64, best_ms: f64, steady_ms: f64) -> RunResult {
         postgres: PostgresInfo::default(),
         outbox: None,
         lag: Vec::new(),
+        downstream: None,
         faults: Vec::new(),
         ledger: LedgerInfo {
             accepted: 9_000,

@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use self::index::{InstanceIndex, JobIndex};
 pub use self::job::{Act, Job, JobTimes, Moment};
 pub use self::replay::{InstanceReplay, Irregular, JobReplay, Oddity, Replay};
+use crate::downstream::PolicyCounts;
 use crate::load::Workload;
 use crate::plan::Plan;
 use crate::snapshot::{DefinitionRow, InstanceRow, Snapshot, Topics};
@@ -65,6 +66,8 @@ pub struct RunEvidence<'a> {
     pub workload: &'a Workload,
     /// How jobs reached workers.
     pub mode: Mode,
+    /// What the service that handlers call had counted at the end; `None` without one, or if it could not be asked.
+    pub downstream: Option<&'a [PolicyCounts]>,
     /// Start of the load: offset 0 of the plan.
     pub origin: MonotonicNs,
     /// End of the load; `None` if the run died before it, and only its records tell how far it came.

@@ -38,7 +38,7 @@ pub struct WorkloadDefinition {
     pub definition: Definition,
 }
 
-/// What a handler does: it takes a time, then succeeds or fails.
+/// What a handler does: it takes a time, may then call the downstream service, and succeeds or fails.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HandlerSpec {
@@ -53,6 +53,8 @@ pub struct HandlerSpec {
     pub transient_failure_rate: f64,
     /// Share of attempts that fail for good, 0 to 1.
     pub permanent_failure_rate: f64,
+    /// The policy under which it calls the downstream service, if it does; a call that fails is a failure that may pass.
+    pub downstream: Option<String>,
 }
 
 /// Distribution of a service time.

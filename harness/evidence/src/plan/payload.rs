@@ -29,6 +29,7 @@ pub fn encode(arrival: &Arrival, workload: &Workload) -> Vec<u8> {
         transient_failure_rate: handler.transient_failure_rate,
         permanent_failure_rate: handler.permanent_failure_rate,
         filler: Default::default(),
+        downstream_policy: handler.downstream.clone().unwrap_or_default(),
     };
     let target = arrival.payload_bytes.unwrap_or(entry.payload_bytes) as usize;
     work.filler = noise(

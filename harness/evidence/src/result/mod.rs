@@ -10,7 +10,10 @@ use crate::plateau::Attribution;
 
 pub use self::judged::{Check, Claim, ClaimVerdict, FaultInfo, LedgerInfo, Verdict};
 pub use self::latency::{Hop, LatencySet, Percentiles, Throughput};
-pub use self::seen::{IdleInfo, IdlePart, InstrumentInfo, LagInfo, OutboxInfo, PostgresInfo, ProcessCost, WaitShare};
+pub use self::seen::{
+    DownstreamInfo, DownstreamPolicy, IdleInfo, IdlePart, InstrumentInfo, LagInfo, OutboxInfo, PostgresInfo,
+    ProcessCost, WaitShare,
+};
 
 /// Raised when a reader of the last version would misread this one.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -40,6 +43,9 @@ pub struct RunResult {
     pub outbox: Option<OutboxInfo>,
     /// Event-driven mode only: every partition of every group.
     pub lag: Vec<LagInfo>,
+    /// The service that handlers call; `null` for a run without it.
+    #[serde(default)]
+    pub downstream: Option<DownstreamInfo>,
     /// Faults injected, in order.
     pub faults: Vec<FaultInfo>,
     /// What became of every job.

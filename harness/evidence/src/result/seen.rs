@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::latency::Percentiles;
+
 /// PostgreSQL over the run, warm-up excluded.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PostgresInfo {
@@ -63,6 +65,48 @@ pub struct LagInfo {
     pub max: u64,
     /// At the end (records): of the topics as they were read, else of the last look.
     pub end: u64,
+}
+
+/// The service that handlers call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DownstreamInfo {
+    /// One per policy under which handlers of the workload call it.
+    pub policies: Vec<DownstreamPolicy>,
+}
+
+/// Calls under one policy, as the service counted them over the whole run, and the jobs that made them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DownstreamPolicy {
+    /// Such as `naive`.
+    pub name: String,
+    /// Requests that reached it.
+    pub requests: u64,
+    /// Those that came while it was sick.
+    pub requests_while_sick: u64,
+    /// Those ÷ the requests under all policies while it was sick; `null` if none came, or it never was.
+    pub share_while_sick: Option<f64>,
+    /// Served in its usual time.
+    pub ok: u64,
+    /// Served, and late because it was sick.
+    pub slow: u64,
+    /// Refused because it was full.
+    pub refused: u64,
+    /// Failed because it was sick.
+    pub failed: u64,
+    /// Left by the caller before there was an answer.
+    pub abandoned: u64,
+    /// Jobs whose handlers call under the policy.
+    pub jobs: u64,
+    /// Those completed.
+    pub completed: u64,
+    /// Those that ended as dead letters.
+    pub dead_lettered: u64,
+    /// Those still waiting or running at the end.
+    pub unfinished: u64,
+    /// Requests ÷ jobs.
+    pub requests_per_job: Option<f64>,
+    /// From the intended start of an instance to the completion of each of these jobs; dead letters have none.
+    pub completion_ms: Percentiles,
 }
 
 /// Cost of one process, or of a server with its children.

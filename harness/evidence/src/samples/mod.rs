@@ -3,8 +3,10 @@
 //! - [`postgres`]: waits, connections, dead tuples; [`sampler_cost`]: the sampler on itself;
 //! - [`processes`], [`host_cpu_share`]: CPU and memory; [`idle`]: what the parts cost at rest;
 //! - [`outbox`], [`lag`]: what waits on its way to the workers, event-driven mode;
+//! - [`downstream`]: what the service that handlers call has counted;
 //! - [`fill_series`]: all of it over time, for the charts.
 
+mod downstream;
 mod idle;
 mod postgres;
 mod queues;
@@ -14,6 +16,9 @@ mod usage;
 use crossover_proto::clock::MonotonicNs;
 use serde::{Deserialize, Serialize};
 
+use crate::downstream::PolicyCounts;
+
+pub use self::downstream::downstream;
 pub use self::idle::idle;
 pub use self::postgres::{postgres, sampler_cost};
 pub use self::queues::{lag, outbox};
@@ -66,6 +71,13 @@ pub enum Sample {
         at: u64,
         /// One per partition of each group.
         partitions: Vec<PartitionLag>,
+    },
+    /// What the service that handlers call has counted since it started.
+    Downstream {
+        /// When (CLOCK_MONOTONIC, ns).
+        at: u64,
+        /// One per policy.
+        policies: Vec<PolicyCounts>,
     },
 }
 
@@ -121,7 +133,8 @@ impl Sample {
             | Self::Tables { at, .. }
             | Self::Usage { at, .. }
             | Self::Outbox { at, .. }
-            | Self::Lag { at, .. } => MonotonicNs(*at),
+            | Self::Lag { at, .. }
+            | Self::Downstream { at, .. } => MonotonicNs(*at),
         }
     }
 }

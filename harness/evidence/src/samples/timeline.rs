@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crossover_proto::clock::MonotonicNs;
 
 use super::usage::added;
-use super::{Active, PartUsage, Sample, queues};
+use super::{Active, PartUsage, Sample, downstream, queues};
 use crate::series::{NamedSeries, Series};
 
 /// Fills the charts' series that come from the samples; `series.seconds` must be set.
@@ -44,6 +44,7 @@ pub fn fill_series(series: &mut Series, samples: &[Sample], origin: MonotonicNs)
     fill_usage(series, &usages);
     series.outbox_backlog = queues::backlog_over_time(samples, seconds, second_of);
     series.lag = queues::lag_over_time(samples, seconds, second_of);
+    series.downstream = downstream::requests_over_time(samples, seconds, second_of);
 }
 
 fn waits_over_time(activity: &[Vec<(&[Active], u32)>]) -> Vec<NamedSeries> {

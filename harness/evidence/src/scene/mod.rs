@@ -18,6 +18,7 @@ use crossover_proto::history::{Event, HistoryFile, JobKey, Outcome, Record};
 use uuid::Uuid;
 
 use crate::checks::{Drain, Judgement, Rules, judge};
+use crate::downstream::PolicyCounts;
 use crate::ledger::{Ledger, Mode, RunEvidence};
 use crate::load::{Arrivals, HandlerSpec, Phase, Workload, WorkloadDefinition};
 use crate::measure::Measures;
@@ -109,6 +110,8 @@ pub(crate) struct Scene {
     pub(crate) snapshot: Snapshot,
     /// What the broker holds; `None` in polling mode, or if nobody read it.
     pub(crate) topics: Option<Topics>,
+    /// What the service that handlers call has counted, if it was asked.
+    pub(crate) downstream: Option<Vec<PolicyCounts>>,
     pub(crate) executions: Vec<Execution>,
     now: MonotonicNs,
     sent: u64,
@@ -145,6 +148,7 @@ impl Scene {
                 ..Snapshot::default()
             },
             topics: None,
+            downstream: None,
             executions: Vec::new(),
             now: ORIGIN,
             sent: 0,
@@ -153,12 +157,18 @@ impl Scene {
         }
     }
 
+    /// The handlers call the downstream service under this policy.
+    pub(crate) fn calls_as(&mut self, policy: &str) {
+        self.workload.definitions[0].handler.downstream = Some(policy.to_owned());
+    }
+
     pub(crate) fn ledger(&self) -> Ledger<'_> {
         Ledger::build(RunEvidence {
             load_end: None,
             history: &self.history,
             snapshot: &self.snapshot,
             topics: self.topics.as_ref(),
+            downstream: self.downstream.as_deref(),
             plan: &self.plan,
             workload: &self.workload,
             mode: self.mode,

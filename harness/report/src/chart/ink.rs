@@ -39,6 +39,8 @@ impl Ink {
     };
     /// Queues at the consumers.
     pub const LAG: Self = Self::whole("part-broker");
+    /// Calls to the downstream service.
+    pub const CALLS: Self = Self::whole("part-worker");
     /// A line to compare with.
     pub const REFERENCE: Self = Self {
         name: "soft",

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod connections;
 pub mod cpu;
 pub mod dead_tuples;
+pub mod downstream;
 pub mod draw;
 mod end_labels;
 pub mod hops;

@@ -6,6 +6,7 @@
 mod banner;
 mod checks;
 mod compare;
+mod downstream;
 mod figures;
 mod latency;
 mod over_time;

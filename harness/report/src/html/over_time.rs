@@ -7,7 +7,9 @@ use super::shell::section;
 use super::table::table;
 use crate::RunPage;
 use crate::chart::time::{Frame, Kind, TimeChart};
-use crate::chart::{Size, connections, cpu, dead_tuples, draw, lag, latency, memory, queues, throughput, waits};
+use crate::chart::{
+    Size, connections, cpu, dead_tuples, downstream, draw, lag, latency, memory, queues, throughput, waits,
+};
 use crate::format::NONE;
 
 /// The section; empty for a run that has no series.
@@ -40,6 +42,7 @@ fn charts(page: &RunPage, frame: &Frame) -> Vec<TimeChart> {
         latency::chart(series, frame),
         throughput::chart(series, frame, &page.result.run.mode),
         queues::chart(series, frame),
+        downstream::chart(series, frame),
         lag::chart(series, frame),
         waits::chart(series, frame),
         dead_tuples::chart(series, frame),

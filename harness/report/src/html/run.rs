@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::{banner, checks, figures, latency, over_time, queues, repeat, shell, testbed};
+use super::{banner, checks, downstream, figures, latency, over_time, queues, repeat, shell, testbed};
 use crate::RunPage;
 use crate::format::{count, moment};
 
@@ -18,6 +18,7 @@ pub fn run_html(page: &RunPage) -> String {
         (latency::where_the_time_goes(result))
         (latency::waits(&result.postgres))
         (queues::queues(result))
+        (downstream::downstream(result))
         (latency::phases(result))
         (checks::faults_and_events(&result.faults, &page.series.events))
         (checks::checks(result))

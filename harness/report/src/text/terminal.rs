@@ -133,6 +133,19 @@ fn figures(result: &RunResult) -> String {
             format!("most {} records on one partition", count(most)),
         ]);
     }
+    for policy in result.downstream.iter().flat_map(|downstream| &downstream.policies) {
+        let while_sick = policy.share_while_sick.map_or_else(String::new, |share| {
+            format!(
+                ", {} while it was sick: {} of all",
+                count(policy.requests_while_sick),
+                percent(share)
+            )
+        });
+        rows.push(vec![
+            format!("downstream, {}", policy.name),
+            format!("{} requests{while_sick}", count(policy.requests)),
+        ]);
+    }
     grid(&rows, 2)
 }
 

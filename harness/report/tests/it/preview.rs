@@ -19,6 +19,7 @@ fn pages_can_be_written_to_look_at() {
     };
     write("held", run_html(&fixture::held().page()));
     write("event-driven", run_html(&fixture::event_driven().page()));
+    write("sick", run_html(&fixture::sick().page()));
     write("compare", compare_html(&fixture::compared().page()));
     write("compare-broken", compare_html(&crate::compare::broken().page()));
     write("invalid", run_html(&fixture::invalid().page()));

@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::postgres::Held;
 use super::{Timeline, topic};
-use crate::scenario::{Action, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault};
+use crate::scenario::{Action, DownstreamFault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault};
 
 /// What is broken. Clones share what is held.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub(super) enum Hit {
     Snapshot(Arc<Held>),
     /// A topic, by its name.
     Topic(TopicFault, String),
+    /// The service that handlers call.
+    Downstream(DownstreamFault),
 }
 
 /// A process, and how it is started again.
@@ -54,7 +56,7 @@ impl Hit {
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Connections(_) | Self::Snapshot(_) | Self::Sessions => 0,
-            Self::Links(..) | Self::Topic(..) => 1,
+            Self::Links(..) | Self::Topic(..) | Self::Downstream(_) => 1,
             Self::Processes(_, processes) => match processes.first() {
                 Some(Process::Part(_)) => 3,
                 _ => 2,
@@ -73,6 +75,7 @@ impl fmt::Display for Hit {
             Self::Connections(_) => f.write_str("connections of PostgreSQL"),
             Self::Snapshot(_) => f.write_str("snapshot in PostgreSQL"),
             Self::Topic(_, topic) => write!(f, "topic {topic}"),
+            Self::Downstream(_) => f.write_str("downstream"),
         }
     }
 }
@@ -91,6 +94,7 @@ impl Timeline {
             Action::Postgres(PostgresFault::TerminateBackends) => Hit::Sessions,
             Action::Postgres(PostgresFault::ExhaustConnections) => Hit::Connections(Arc::default()),
             Action::Postgres(PostgresFault::HoldTransaction) => Hit::Snapshot(Arc::default()),
+            Action::Downstream(fault) => Hit::Downstream(*fault),
             Action::Topic(fault, job_type) => Hit::Topic(*fault, self.broker()?.topic(job_type)),
         })
     }

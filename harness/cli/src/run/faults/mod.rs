@@ -7,10 +7,12 @@
 //! | [`process`] | signals to processes, and their start afterwards |
 //! | [`link`] | proxies, and the probes that show what they do |
 //! | [`postgres`] | sessions, connections and snapshots |
+//! | [`downstream`] | the service that handlers call |
 //! | [`topic`] | topics and who leads them |
 //!
 //! Whatever happens, [`Timeline::heal`] mends all that is broken; healing twice is harmless.
 
+mod downstream;
 mod hit;
 mod link;
 mod postgres;
@@ -155,7 +157,7 @@ impl Timeline {
         let injected_s = self.since_origin_s();
         self.meta.event(format!("{} {hit}", fault.kind));
         self.open().insert(index, hit.clone());
-        let injected = self.inject(&hit).await;
+        let injected = self.inject(&hit, fault.lasts()).await;
         if let Err(error) = &injected {
             self.meta.event(format!("{} {hit} failed: {error:#}", fault.kind));
         }
@@ -188,8 +190,8 @@ impl Timeline {
         Ok(())
     }
 
-    /// Breaks it; true if the break was seen from outside.
-    async fn inject(&self, hit: &Hit) -> anyhow::Result<bool> {
+    /// Breaks it; true if the break was seen from outside, in the time that it lasts.
+    async fn inject(&self, hit: &Hit, lasts: Duration) -> anyhow::Result<bool> {
         match hit {
             Hit::Processes(fault, processes) => self.signal_all(*fault, processes).await,
             Hit::Links(fault, links) => self.spoil(fault, links).await,
@@ -197,6 +199,7 @@ impl Timeline {
             Hit::Connections(held) => postgres::take_connections(&self.servers.database, held).await,
             Hit::Snapshot(held) => postgres::hold_snapshot(&self.servers.database, held).await,
             Hit::Topic(fault, topic) => topic::inject(&self.broker()?, *fault, topic).await,
+            Hit::Downstream(fault) => self.make_sick(*fault, lasts).await,
         }
     }
 
@@ -210,6 +213,7 @@ impl Timeline {
                 Ok(())
             }
             Hit::Topic(fault, topic) => topic::mend(&self.broker()?, *fault, topic).await,
+            Hit::Downstream(fault) => self.make_well(*fault).await,
         }
     }
 

@@ -11,7 +11,7 @@ use super::{Fault, FaultKind, Flow};
 use crate::scenario::Topology;
 
 /// What is to be done, and to what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// A signal to a process.
     Process(ProcessFault, ProcessTarget),
@@ -21,6 +21,8 @@ pub enum Action {
     Postgres(PostgresFault),
     /// A topic, by its job type.
     Topic(TopicFault, String),
+    /// The service that handlers call is made sick.
+    Downstream(DownstreamFault),
 }
 
 /// What is done to a process.
@@ -71,6 +73,21 @@ pub enum TopicFault {
     },
 }
 
+/// What is done to the service that handlers call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DownstreamFault {
+    /// Calls fail.
+    Fail {
+        /// This share of them.
+        share: f64,
+    },
+    /// Calls are answered late.
+    Slow {
+        /// By so much.
+        latency: Duration,
+    },
+}
+
 /// Which key is wrong, and why.
 pub type Problem = (&'static str, String);
 
@@ -109,6 +126,17 @@ impl Fault {
                 let records = needed("records", self.records.filter(|records| (1..=10_000).contains(records)))?;
                 Action::Topic(TopicFault::Poison { records }, self.topic()?)
             }
+            FaultKind::DownstreamFail => {
+                let share = self.share.unwrap_or(1.0);
+                if !(share > 0.0 && share <= 1.0) {
+                    return Err(("share", format!("found {share}; allowed is more than 0 and at most 1")));
+                }
+                Action::Downstream(self.in_downstream(DownstreamFault::Fail { share })?)
+            }
+            FaultKind::DownstreamSlow => {
+                let latency = needed("latency", self.latency.filter(|latency| !latency.is_zero()))?;
+                Action::Downstream(self.in_downstream(DownstreamFault::Slow { latency })?)
+            }
         };
         Ok(action)
     }
@@ -121,6 +149,8 @@ impl Fault {
             FaultKind::Timeout | FaultKind::Reset | FaultKind::SlowClose => &["direction", "after"],
             FaultKind::LimitMessageSize => &["bytes"],
             FaultKind::Poison => &["records"],
+            FaultKind::DownstreamFail => &["share"],
+            FaultKind::DownstreamSlow => &["latency"],
             _ => &[],
         };
         let parameters = [
@@ -131,6 +161,7 @@ impl Fault {
             ("after", self.after.is_some()),
             ("bytes", self.bytes.is_some()),
             ("records", self.records.is_some()),
+            ("share", self.share.is_some()),
         ];
         let unwanted = |(key, given): &(&str, bool)| *given && !allowed.contains(key);
         if let Some((key, _)) = parameters.into_iter().find(unwanted) {
@@ -180,12 +211,20 @@ impl Fault {
     }
 
     fn in_postgres(&self, fault: PostgresFault) -> Result<PostgresFault, Problem> {
+        self.at_only("postgres", fault)
+    }
+
+    fn in_downstream(&self, fault: DownstreamFault) -> Result<DownstreamFault, Problem> {
+        self.at_only("downstream", fault)
+    }
+
+    fn at_only<T>(&self, only: &str, fault: T) -> Result<T, Problem> {
         match self.target.as_str() {
-            "postgres" => Ok(fault),
+            found if found == only => Ok(fault),
             found => Err((
                 "target",
                 format!(
-                    "found {found:?}; a fault of kind {:?} allows postgres",
+                    "found {found:?}; a fault of kind {:?} allows {only}",
                     self.kind.to_string()
                 ),
             )),
@@ -254,7 +293,7 @@ impl Action {
             Self::Link(_, links) => links
                 .iter()
                 .all(|link| *link == Link::Postgres(crossover_testbed::links::PostgresRole::Replicas)),
-            Self::Postgres(_) => true,
+            Self::Postgres(_) | Self::Downstream(_) => true,
             Self::Topic(..) => false,
         }
     }
@@ -263,7 +302,7 @@ impl Action {
     pub fn job_type(&self) -> Option<&str> {
         match self {
             Self::Topic(_, job_type) | Self::Process(_, ProcessTarget::BrokerLeader(job_type)) => Some(job_type),
-            Self::Process(..) | Self::Link(..) | Self::Postgres(_) => None,
+            Self::Process(..) | Self::Link(..) | Self::Postgres(_) | Self::Downstream(_) => None,
         }
     }
 }
@@ -298,6 +337,13 @@ mod tests {
         .unwrap();
         assert!(!small.is_in_every_mode());
         assert!(action("kind = \"hold-transaction\"\ntarget = \"postgres\"", false).is_ok());
+        let failing = action("kind = \"downstream-fail\"\ntarget = \"downstream\"", false).unwrap();
+        assert_eq!(failing, Action::Downstream(DownstreamFault::Fail { share: 1.0 }));
+        assert!(failing.is_in_every_mode());
+        let late = "kind = \"downstream-slow\"\ntarget = \"downstream\"\nlatency = \"2s\"";
+        assert!(
+            matches!(action(late, false), Ok(Action::Downstream(DownstreamFault::Slow { latency })) if latency.as_secs() == 2)
+        );
     }
 
     #[test]
@@ -323,6 +369,15 @@ mod tests {
         let said = refused("kind = \"kill\"\ntarget = \"worker:1\"\nfor = \"2s\"\nevery = \"2s\"");
         assert!(
             said.starts_with("every: found 2s") && said.contains("2s 100ms"),
+            "{said}"
+        );
+        let said = refused("kind = \"downstream-fail\"\ntarget = \"downstream\"\nshare = 1.5");
+        assert!(said.starts_with("share: found 1.5; allowed is more than 0"), "{said}");
+        let said = refused("kind = \"downstream-slow\"\ntarget = \"downstream\"");
+        assert!(said.starts_with("latency: found nothing that can be used"), "{said}");
+        let said = refused("kind = \"downstream-fail\"\ntarget = \"worker:1\"");
+        assert!(
+            said.contains("found \"worker:1\"; a fault of kind \"downstream-fail\" allows downstream"),
             "{said}"
         );
         let said = refused("kind = \"delete-topic\"\ntarget = \"work\"");

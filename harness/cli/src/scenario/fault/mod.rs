@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use action::{Action, LinkFault, PostgresFault, ProcessFault, TopicFault};
+pub use action::{Action, DownstreamFault, LinkFault, PostgresFault, ProcessFault, TopicFault};
 pub use schedule::moments;
 pub use target::ProcessTarget;
 
@@ -46,7 +46,7 @@ pub struct Fault {
     /// Of a link: which way the data flow that are spoiled; both if absent.
     #[serde(default)]
     pub direction: Option<Flow>,
-    /// Of `latency`: how long all data are delayed.
+    /// Of `latency`: how long all data are delayed; of `downstream-slow`: how much later a call is answered.
     #[serde(default, with = "humantime_serde")]
     pub latency: Option<Duration>,
     /// Of `latency`: by up to so much more or less.
@@ -64,6 +64,9 @@ pub struct Fault {
     /// Of `poison`: how many.
     #[serde(default)]
     pub records: Option<u32>,
+    /// Of `downstream-fail`: share of the calls that fail; all if absent.
+    #[serde(default)]
+    pub share: Option<f64>,
 }
 
 impl Fault {
@@ -112,6 +115,10 @@ pub enum FaultKind {
     LimitMessageSize,
     /// Records that no worker can read come into a topic.
     Poison,
+    /// The service that handlers call fails calls.
+    DownstreamFail,
+    /// The service that handlers call answers late.
+    DownstreamSlow,
 }
 
 /// As in a scenario.

@@ -163,6 +163,68 @@ fn each_setting_of_the_event_driven_mode_is_named_with_what_is_allowed() {
 }
 
 #[test]
+fn a_service_that_handlers_call_needs_its_table_and_policies_that_are_known() {
+    let table = "[downstream.policies.naive]\n[downstream.policies.protected]\ncalls_per_s = 20\n";
+    let calling = |policy: &str| {
+        tiny_with(
+            "mean = \"2ms\",",
+            &format!("mean = \"2ms\", downstream = \"{policy}\","),
+        )
+    };
+    let fault = |kind: &str, target: &str, rest: &str| {
+        format!("[[faults]]\nkind = \"{kind}\"\ntarget = \"{target}\"\nat = \"0s\"\n{rest}\n")
+    };
+    let cases: [(String, &[&str]); 10] = [
+        (
+            calling("naive"),
+            &[
+                "line 21, workload.definitions[0].handler.downstream: found \"naive\"; the scenario has no service",
+                "add a table [downstream]",
+            ],
+        ),
+        (
+            format!("{}{table}", calling("careful")),
+            &["handler.downstream: found the policy \"careful\"; allowed are naive, protected"],
+        ),
+        (
+            format!("{TINY}{}", fault("downstream-fail", "downstream", "")),
+            &["faults[0].kind: found \"downstream-fail\"; the scenario has no service"],
+        ),
+        (
+            format!("{TINY}{table}{}", fault("downstream-fail", "worker:1", "")),
+            &["faults[0].target: found \"worker:1\"; a fault of kind \"downstream-fail\" allows downstream"],
+        ),
+        (
+            format!("{TINY}{table}{}", fault("downstream-slow", "downstream", "share = 0.5")),
+            &["faults[0].share: a fault of kind \"downstream-slow\" has latency; take it out"],
+        ),
+        (
+            format!("{TINY}[downstream]\n"),
+            &["downstream.policies: found none; give at least one, as in [downstream.policies.naive]"],
+        ),
+        (
+            format!("{TINY}[downstream]\ncapacity = 0\n{table}"),
+            &["downstream.capacity: found 0; allowed is 1 to 100000"],
+        ),
+        (
+            format!("{TINY}[downstream.policies.naive]\nburst = 3\n"),
+            &["downstream.policies.naive.burst: belongs to a limit; give calls_per_s too, or take it out"],
+        ),
+        (
+            format!("{TINY}[downstream.policies.naive]\ncalls_per_s = 0\n"),
+            &["downstream.policies.naive.calls_per_s: found 0; allowed is more than 0"],
+        ),
+        (
+            format!("{TINY}[downstream.policies.\"a b\"]\n"),
+            &["found the name \"a b\"; allowed are 1 to 60 of a-z A-Z 0-9 _ -"],
+        ),
+    ];
+    for (scenario, words) in cases {
+        refused_scenario(&scenario, &[], words);
+    }
+}
+
+#[test]
 fn servers_of_the_users_own_are_not_to_be_broken_nor_set() {
     let place = Place::new();
     let external = [
