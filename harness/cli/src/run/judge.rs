@@ -7,6 +7,7 @@ use crossover_evidence::availability;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
+use crossover_evidence::pauses::Pauses;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
     Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo,
@@ -14,8 +15,10 @@ use crossover_evidence::result::{
 };
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
+use crossover_evidence::skew;
 use crossover_evidence::snapshot::{JobState, Snapshot};
 use crossover_evidence::take_over;
+use crossover_evidence::unavailability::Windows;
 use crossover_proto::clock::MonotonicNs;
 use crossover_report::RunPage;
 
@@ -84,6 +87,16 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
     samples::fill_series(&mut series, samples, origin);
     series.events = timeline(meta, scenario, origin);
 
+    let lag = samples::lag(samples, warm, end, left.topics.as_ref());
+    let windows = Windows::of(&ledger);
+    let pauses = Pauses::of(&ledger);
+    let faults = recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series);
+    let faults = windows.with_faults(take_over::with_take_over(faults, history, origin), origin);
+    let faults = match &pauses {
+        Some(pauses) => pauses.with_faults(faults, origin),
+        None => faults,
+    };
+
     let (query_ms, hz) = samples::sampler_cost(samples);
     let mut result = RunResult {
         schema_version: SCHEMA_VERSION,
@@ -96,12 +109,11 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         throughput: throughput(meta, measures.throughput, database, end.saturating_since(origin)),
         postgres: samples::postgres(samples, warm, end),
         outbox: outbox(meta, left, warm, load_end, end),
-        lag: samples::lag(samples, warm, end, left.topics.as_ref()),
-        faults: take_over::with_take_over(
-            recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series),
-            history,
-            origin,
-        ),
+        skew: skew::of(&ledger, &lag),
+        lag,
+        group_pauses: pauses.as_ref().map(Pauses::whole),
+        unavailability: windows.whole(),
+        faults,
         ledger: judgement.info,
         checks: judgement.checks,
         processes: samples::processes(samples, warm, end),
@@ -132,7 +144,10 @@ fn outbox(
     load_end: MonotonicNs,
     end: MonotonicNs,
 ) -> Option<OutboxInfo> {
-    let seen = samples::outbox(&left.samples, warm, end, load_end)?;
+    let seen = OutboxInfo {
+        relays_superseded: meta.relays_superseded,
+        ..samples::outbox(&left.samples, warm, end, load_end)?
+    };
     let Some(database) = &left.database else {
         return Some(seen);
     };

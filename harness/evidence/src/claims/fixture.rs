@@ -160,6 +160,9 @@ fn run(mode: &str, single_ms: f64, best_ms: f64, steady_ms: f64) -> RunResult {
         postgres: PostgresInfo::default(),
         outbox: None,
         lag: Vec::new(),
+        skew: Vec::new(),
+        group_pauses: None,
+        unavailability: Vec::new(),
         faults: Vec::new(),
         ledger: LedgerInfo {
             accepted: 9_000,

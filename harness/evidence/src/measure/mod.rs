@@ -18,6 +18,8 @@ mod waiting;
 
 use crossover_proto::clock::MonotonicNs;
 
+pub(crate) use self::waiting::{dispatch_latency, ready};
+
 use self::latencies::PhaseLatencies;
 use crate::ledger::{JobTimes, Ledger};
 use crate::load::Arrivals;

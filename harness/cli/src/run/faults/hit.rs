@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use crossover_testbed::kafka::Access;
 use crossover_testbed::links::Link;
 use sqlx::{Connection, PgConnection};
 
@@ -28,6 +29,8 @@ pub(super) enum Hit {
     Snapshot(Arc<Held>),
     /// A topic, by its name.
     Topic(TopicFault, String),
+    /// What is refused, of which topic or group.
+    Denied(Access, String),
 }
 
 /// A process, and how it is started again.
@@ -54,7 +57,7 @@ impl Hit {
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Connections(_) | Self::Snapshot(_) | Self::Sessions => 0,
-            Self::Links(..) | Self::Topic(..) => 1,
+            Self::Links(..) | Self::Topic(..) | Self::Denied(..) => 1,
             Self::Processes(_, processes) => match processes.first() {
                 Some(Process::Part(_)) => 3,
                 _ => 2,
@@ -73,6 +76,8 @@ impl fmt::Display for Hit {
             Self::Connections(_) => f.write_str("connections of PostgreSQL"),
             Self::Snapshot(_) => f.write_str("snapshot in PostgreSQL"),
             Self::Topic(_, topic) => write!(f, "topic {topic}"),
+            Self::Denied(Access::WriteTopic, topic) => write!(f, "writes to topic {topic}"),
+            Self::Denied(Access::ReadGroup, group) => write!(f, "group {group}"),
         }
     }
 }
@@ -91,6 +96,14 @@ impl Timeline {
             Action::Postgres(PostgresFault::TerminateBackends) => Hit::Sessions,
             Action::Postgres(PostgresFault::ExhaustConnections) => Hit::Connections(Arc::default()),
             Action::Postgres(PostgresFault::HoldTransaction) => Hit::Snapshot(Arc::default()),
+            Action::Deny(access, job_type) => {
+                let broker = self.broker()?;
+                let name = match access {
+                    Access::WriteTopic => broker.topic(job_type),
+                    Access::ReadGroup => broker.group(job_type),
+                };
+                Hit::Denied(*access, name)
+            }
             Action::Topic(fault, job_type) => Hit::Topic(*fault, self.broker()?.topic(job_type)),
         })
     }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use crossover_evidence::result::FaultInfo;
 use crossover_proto::clock::MonotonicNs;
 use crossover_testbed::{LocalKafka, LocalPostgres, Supervisor};
@@ -197,6 +197,7 @@ impl Timeline {
             Hit::Connections(held) => postgres::take_connections(&self.servers.database, held).await,
             Hit::Snapshot(held) => postgres::hold_snapshot(&self.servers.database, held).await,
             Hit::Topic(fault, topic) => topic::inject(&self.broker()?, *fault, topic).await,
+            Hit::Denied(access, name) => Ok(self.kafka()?.deny(*access, name).await?),
         }
     }
 
@@ -210,6 +211,11 @@ impl Timeline {
                 Ok(())
             }
             Hit::Topic(fault, topic) => topic::mend(&self.broker()?, *fault, topic).await,
+            Hit::Denied(access, name) => {
+                let heeded = self.kafka()?.permit(*access, name).await?;
+                ensure!(heeded, "the broker still refuses it, though no rule is left");
+                Ok(())
+            }
         }
     }
 

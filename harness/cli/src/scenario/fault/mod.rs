@@ -112,6 +112,8 @@ pub enum FaultKind {
     LimitMessageSize,
     /// Records that no worker can read come into a topic.
     Poison,
+    /// The broker refuses writes to a topic, or to let anybody take part in a group.
+    Deny,
 }
 
 /// As in a scenario.
