@@ -17,7 +17,8 @@
 //! - [`claims`]: finished runs → what they say of the seed's claims;
 //! - [`recovery`]: how soon after a fault latency or backlog left what is normal, and when they were back; [`take_over`]: how
 //!   long no relay led; [`availability`]: what could
-//!   still be handed in while it lasted;
+//!   still be handed in while it lasted; [`unavailability`]: when nothing could be started, begun or completed; [`pauses`]: when
+//!   a consumer group stood still; [`skew`]: how evenly records are spread over partitions;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
 //! - [`plateau`]: why a run did not get faster; [`capacity`]: the contract of `capacity.json`;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
@@ -34,15 +35,18 @@ pub mod ledger;
 pub mod load;
 pub mod measure;
 mod pairs;
+pub mod pauses;
 pub mod plan;
 pub mod plateau;
 pub mod recovery;
 pub mod result;
 pub mod samples;
 pub mod series;
+pub mod skew;
 pub mod snapshot;
 pub mod take_over;
 mod text;
+pub mod unavailability;
 
 #[cfg(test)]
 mod scene;

@@ -10,10 +10,12 @@
 //! It must not know topics, offsets or the outbox table.
 
 mod job;
+mod partition;
 #[cfg(test)]
 mod tests;
 
 pub use job::{DispatchedJob, RelayStamp, UnreadableRecord};
+pub use partition::partition_of;
 
 /// The generated messages; their documentation is in the `.proto` file.
 #[expect(missing_docs, reason = "generated code; the documentation is in the .proto file")]

@@ -69,13 +69,26 @@ impl Context {
     /// Offsets could not be committed.
     pub(super) fn commit_failed(&self, error: &KafkaError) {
         // What comes again meanwhile is refused or a twin.
-        tracing::warn!(%error, "offsets could not be committed");
+        self.complain(error, "offsets could not be committed");
         self.commit_failed.store(true, Ordering::Relaxed);
     }
 
     /// Has a commit failed since the last look?
     pub(super) fn take_commit_failed(&self) -> bool {
         self.commit_failed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Says what the broker refuses, once in a while.
+    pub(super) fn complain(&self, error: &KafkaError, reason: &str) {
+        let text = error.to_string();
+        let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = complaint
+            .as_ref()
+            .is_some_and(|(last, at)| *last == text && at.elapsed() < SAY_AGAIN);
+        if !said {
+            tracing::warn!(%error, reason, "broker");
+            *complaint = Some((text, Instant::now()));
+        }
     }
 
     /// From here on nobody looks at rebalances.
@@ -89,15 +102,7 @@ impl ClientContext for Context {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition) {
             self.topic_gone.store(true, Ordering::Relaxed);
         }
-        let text = error.to_string();
-        let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = complaint
-            .as_ref()
-            .is_some_and(|(last, at)| *last == text && at.elapsed() < SAY_AGAIN);
-        if !said {
-            tracing::warn!(%error, reason, "broker");
-            *complaint = Some((text, Instant::now()));
-        }
+        self.complain(&error, reason);
     }
 }
 

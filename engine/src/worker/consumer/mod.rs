@@ -33,6 +33,8 @@
 //!   it is given away. What takes longer stays this worker's by its lease: the next owner is refused and goes on.
 //! - **partitions are lost** (the group gave up on this member): the same, without waiting and without a commit.
 //! - **the broker is away**: what is in hand goes on; commits fail and are made up for later.
+//! - **the group refuses this member** (no access): it is tried again for ever. With the newer group protocol the client takes
+//!   that for fatal, so it is replaced by a new one; what has begun goes on meanwhile, as when partitions are lost.
 //! - **the topic is not there, or is made again**: it is found within a second or two, and read from its start. One that is
 //!   made again before anybody has noticed, and is soon longer than the old, is read on from where the old one was: the
 //!   sweeper dispatches what was passed over.
@@ -56,7 +58,9 @@ mod window;
 
 use std::sync::Arc;
 
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -67,6 +71,7 @@ use super::executor::Executor;
 use crate::EngineError;
 use crate::command::WorkerArgs;
 use crate::kafka::Kafka;
+use context::Context;
 use inbox::{Inbox, Note};
 
 /// A consumer that runs.
@@ -89,13 +94,15 @@ impl Consumer {
     ) -> Result<Self, EngineError> {
         let inbox = Arc::new(Inbox::default());
         let fail = |error: &dyn std::fmt::Display| EngineError::Kafka(format!("consumer of {job_type:?}: {error}"));
-        let mut consumer: BaseConsumer<context::Context> = settings::consumer(kafka, args, job_type)
-            .create_with_context(context::Context::new(inbox.clone()))
-            .map_err(|error| fail(&error))?;
-        let waker = inbox.clone();
-        consumer.set_nonempty_callback(move || waker.wake());
-        let topic = kafka.topic(job_type);
-        consumer.subscribe(&[&topic]).map_err(|error| fail(&error))?;
+        let connect = {
+            let (config, topic) = (settings::consumer(kafka, args, job_type), kafka.topic(job_type));
+            let (inbox, job_type) = (inbox.clone(), job_type.to_owned());
+            move || {
+                subscribed(&config, &topic, &inbox)
+                    .map_err(|error| EngineError::Kafka(format!("consumer of {job_type:?}: {error}")))
+            }
+        };
+        let consumer = connect()?;
 
         let reader = reader::Reader::new(args, kafka, job_type, shared, executor, inbox.clone());
         let (ended, end) = oneshot::channel();
@@ -105,7 +112,7 @@ impl Consumer {
             .spawn(move || {
                 let _runtime = runtime.enter();
                 // Nobody waits for it any more: the process is going.
-                let _ = ended.send(reader.run(consumer));
+                let _ = ended.send(reader.run(consumer, &connect));
             })
             .map_err(|error| fail(&error))?;
         let broken = EngineError::Kafka(format!("consumer of {job_type:?}: its thread broke"));
@@ -117,4 +124,13 @@ impl Consumer {
     pub(super) fn stop(&self) {
         self.inbox.push(Note::Stop);
     }
+}
+
+/// A client that wakes the thread when something came.
+fn subscribed(config: &ClientConfig, topic: &str, inbox: &Arc<Inbox>) -> Result<BaseConsumer<Context>, KafkaError> {
+    let mut consumer: BaseConsumer<Context> = config.create_with_context(Context::new(inbox.clone()))?;
+    let waker = inbox.clone();
+    consumer.set_nonempty_callback(move || waker.wake());
+    consumer.subscribe(&[topic])?;
+    Ok(consumer)
 }

@@ -10,7 +10,7 @@ use crossover_proto::history::{Event, JobKey};
 use metrics::counter;
 use prost::bytes::Bytes;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
@@ -37,6 +37,8 @@ const RECEIVE_MAX: usize = 500;
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// Wait after a commit that failed: during a rebalance the group takes none.
 const COMMIT_AGAIN: Duration = Duration::from_millis(500);
+/// Wait before a client that its group refuses for good is replaced.
+const JOIN_AGAIN: Duration = Duration::from_secs(1);
 /// Jobs in one call that gives them back.
 const RELEASE_MAX: usize = 1_000;
 
@@ -53,6 +55,8 @@ pub(super) struct Reader {
     rebalancer: Rebalancer,
     watch: Watch,
     commit_again: Option<Instant>,
+    /// The group refuses this member, and its client has given up: the next one is made then.
+    join_again: Option<Instant>,
     calls: usize,
     /// Slots that were waited for and have come.
     slots: u32,
@@ -83,6 +87,7 @@ impl Reader {
             rebalancer: Rebalancer::new(kafka.topic(job_type), settings::revoke_within(args)),
             watch: Watch::new(job_type),
             commit_again: None,
+            join_again: None,
             calls: 0,
             slots: 0,
             waits_for_slots: false,
@@ -91,21 +96,33 @@ impl Reader {
         }
     }
 
-    /// Runs until asked to stop, then comes to an end within the grace time and leaves the group.
-    pub(super) fn run(mut self, consumer: BaseConsumer<Context>) -> Result<(), EngineError> {
+    /// Runs until asked to stop, then comes to an end within the grace time and leaves the group. `connect` makes the client
+    /// again.
+    pub(super) fn run(
+        mut self,
+        mut consumer: BaseConsumer<Context>,
+        connect: &dyn Fn() -> Result<BaseConsumer<Context>, EngineError>,
+    ) -> Result<(), EngineError> {
         self.inbox.attend();
         let mut notes = Vec::new();
         let mut keys = Vec::new();
         loop {
+            if self.join_again.take_if(|at| Instant::now() >= *at).is_some() {
+                self.lose_all(&consumer);
+                consumer = connect()?;
+            }
             let received = self.receive(&consumer, &mut keys)?;
             self.inbox.take(&mut notes);
             let idle = received == 0 && notes.is_empty();
             for note in notes.drain(..) {
                 self.heed(note, &consumer);
             }
-            self.rebalancer
-                .proceed(&consumer, &mut self.tracker, &self.watch)
-                .map_err(|error| self.failed(&error))?;
+            // A client that has given up carries nothing out any more.
+            if self.join_again.is_none() {
+                self.rebalancer
+                    .proceed(&consumer, &mut self.tracker, &self.watch)
+                    .map_err(|error| self.failed(&error))?;
+            }
             while let Some((id, key, payload)) = self.tracker.start() {
                 if self.shared.held.holds(&key) {
                     self.start(id, key, &payload);
@@ -126,12 +143,25 @@ impl Reader {
         Ok(())
     }
 
+    /// The group has taken everything away; what has begun goes on by its lease. What the client still calls back for is
+    /// answered on the spot.
+    fn lose_all(&mut self, consumer: &BaseConsumer<Context>) {
+        let partitions: Vec<i32> = self.tracker.assigned().collect();
+        self.tracker.unassign(&partitions);
+        self.rebalancer.forget();
+        self.watch.rebalanced("lost");
+        consumer.context().close();
+    }
+
     fn failed(&self, error: &KafkaError) -> EngineError {
         EngineError::Kafka(format!("consumer of {:?}: {error}", self.job_type))
     }
 
     fn sleep(&self) -> Duration {
-        let until = [self.rebalancer.until(), self.stop_by].into_iter().flatten().min();
+        let until = [self.rebalancer.until(), self.stop_by, self.join_again]
+            .into_iter()
+            .flatten()
+            .min();
         until.map_or(SLEEP_MAX, |until| {
             until.saturating_duration_since(Instant::now()).min(SLEEP_MAX)
         })
@@ -148,6 +178,11 @@ impl Reader {
                 Some(Ok(message)) => {
                     taken += 1;
                     self.take(consumer, &message, keys)?;
+                }
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::GroupAuthorizationFailed))) => {
+                    consumer.context().complain(&error, "a new client will try again");
+                    self.join_again.get_or_insert(Instant::now() + JOIN_AGAIN);
+                    break;
                 }
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(self.failed(&error)),
                 // The context has said it; the client goes on by itself.

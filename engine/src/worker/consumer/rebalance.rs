@@ -39,6 +39,11 @@ impl Rebalancer {
         self.leaving.as_ref().map(|leaving| leaving.until)
     }
 
+    /// The client is no more: its rebalance is over.
+    pub(super) fn forget(&mut self) {
+        self.leaving = None;
+    }
+
     /// Does what can be done now; one after the other, as they came.
     pub(super) fn proceed(
         &mut self,

@@ -21,6 +21,9 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     let overrides = overrides(&args.run);
     let scenario = scenario::load(&path, &overrides)?;
     run::check_external(&scenario.document, &args.run.external)?;
+    if args.mode != BenchMode::Polling {
+        run::broker_kind(&scenario.document, &args.run.containers)?;
+    }
     let points = sweep::points(&path, &scenario, &overrides)?;
     if args.mode == BenchMode::Compare && (args.run.keep || !points.is_empty()) {
         let why = match args.run.keep {

@@ -13,11 +13,12 @@ use super::running::{
     code_of, conclude, options, output_directory, overrides, problems, run_name, shown, watch_interrupt,
     with_left_behind,
 };
+use super::sweep;
 use crate::args::{ChaosArgs, Mode};
 use crate::failure::{INTERRUPTED, INVALID, bad_input, worst};
 use crate::place;
 use crate::run::{self, Progress};
-use crate::scenario::{self, Document, Fault, Scenario};
+use crate::scenario::{self, Document, Fault, Point, Scenario};
 
 /// What `chaos smoke` runs: the short ones that break each kind of part once.
 const SMOKE: [&str; 6] = [
@@ -80,10 +81,23 @@ fn has_fault(document: &Document, mode: Mode) -> bool {
     document.faults.is_empty() || document.faults.iter().any(there)
 }
 
-/// A scenario in a mode.
+/// A scenario in a mode; of a sweep, one of its points.
 struct Item {
     scenario: Scenario,
     mode: Mode,
+    point: Option<Point>,
+}
+
+impl Item {
+    /// Name of its directory and its row, among others of the same scenario.
+    fn name(&self) -> String {
+        let values = self.point.iter().flat_map(|point| &point.values);
+        std::iter::once(&self.scenario.name)
+            .chain(values)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("-")
+    }
 }
 
 /// Runs the command.
@@ -104,12 +118,32 @@ pub async fn run(args: ChaosArgs) -> anyhow::Result<ExitCode> {
         let path = place::scenario(place::CHAOS, name)?;
         let scenario = scenario::load(&path, &overrides)?;
         run::check_external(&scenario.document, &args.run.external)?;
-        refuse_sweep(&path, &scenario)?;
+        let points = sweep::points(&path, &scenario, &overrides)?;
+        if args.run.keep && !points.is_empty() {
+            let why = "the servers of one point would disturb the next; --set the keys of its sweep";
+            return Err(bad_input(format!("--keep: {} is a sweep: {why}", path.display())));
+        }
         let modes = choice.modes(args.mode, &scenario.document)?;
-        items.extend(modes.into_iter().map(|mode| Item {
-            scenario: scenario.clone(),
-            mode,
-        }));
+        if modes.contains(&Mode::EventDriven) {
+            run::broker_kind(&scenario.document, &args.run.containers)?;
+        }
+        for mode in modes {
+            let points = if is_swept_in(mode, &points) { &points[..] } else { &[] };
+            if choice == Choice::One && !points.is_empty() {
+                return swept(&args, &scenario, points, mode).await;
+            }
+            let item = |scenario: &Scenario, point| Item {
+                scenario: scenario.clone(),
+                mode,
+                point,
+            };
+            items.extend(
+                points
+                    .iter()
+                    .map(|(point, scenario)| item(scenario, Some(point.clone()))),
+            );
+            items.extend(points.is_empty().then(|| item(&scenario, None)));
+        }
     }
     let output = output_directory(&args.run.output)?;
     let _lock = RunLock::acquire(&format!("chaos {}", args.scenario))?;
@@ -126,14 +160,26 @@ pub async fn run(args: ChaosArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-fn refuse_sweep(path: &Path, scenario: &Scenario) -> anyhow::Result<()> {
-    match scenario.document.sweep.is_empty() {
-        true => Ok(()),
-        false => Err(bad_input(format!(
-            "{}: sweep: chaos runs a scenario once; use ./just bench for a sweep",
-            path.display()
-        ))),
-    }
+/// Settings of the event-driven mode alone change nothing in the other: there, one run says all.
+fn is_swept_in(mode: Mode, points: &[(Point, Scenario)]) -> bool {
+    let mut keys = points.iter().flat_map(|(point, _)| point.keys());
+    mode == Mode::EventDriven || keys.any(|key| !key.starts_with("event_driven."))
+}
+
+/// One run a point, and one report over them.
+async fn swept(
+    args: &ChaosArgs,
+    scenario: &Scenario,
+    points: &[(Point, Scenario)],
+    mode: Mode,
+) -> anyhow::Result<ExitCode> {
+    let directory = output_directory(&args.run.output)?.join(run_name(&scenario.name, mode.name()));
+    let _lock = RunLock::acquire(&format!("chaos {}", args.scenario))?;
+    let progress = Progress::new();
+    progress.note(scenario.document.title.trim());
+    let command = format!("./just chaos {} {}", args.scenario, mode.name());
+    let options = options(&args.run, mode, &command);
+    sweep::run(scenario, points, &options, &directory, watch_interrupt()?, &progress).await
 }
 
 /// Runs one; answers its result and its exit code.
@@ -170,13 +216,13 @@ async fn all(
             codes = vec![INTERRUPTED];
             break;
         }
-        let (name, mode) = (&item.scenario.name, item.mode.name());
+        let (name, mode) = (item.name(), item.mode.name());
         progress.note(&format!("{number} of {}: {name}, {mode}", items.len()));
         let directory = PathBuf::from(format!("{name}-{mode}"));
         let outcome = one(
             args,
             item,
-            name,
+            &item.scenario.name,
             &parent.join(&directory),
             interrupted.clone(),
             progress,
@@ -234,4 +280,23 @@ fn row(result: &RunResult) -> String {
         ledger.duplicate_executions,
         recovery.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.1} s"))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_of_the_event_driven_mode_is_one_run_in_polling_mode() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/chaos/rebalance-storm.toml");
+        let points = |overrides: &[String]| {
+            let scenario = scenario::load(&path, overrides).unwrap();
+            sweep::points(&path, &scenario, overrides).unwrap()
+        };
+        assert_eq!(points(&[]).len(), 2);
+        assert!(is_swept_in(Mode::EventDriven, &points(&[])));
+        assert!(!is_swept_in(Mode::Polling, &points(&[])));
+        let set = ["event_driven.group_protocol=consumer".to_owned()];
+        assert!(points(&set).is_empty(), "what is set is not swept");
+    }
 }

@@ -80,7 +80,7 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
     let workload: Workload = document.workload.clone();
     let plan = Plan::build(&workload, &document.load, &Traces::new(), document.seed)?;
     let recorder = Recorder::create(folder, "load")?;
-    let load = Load::new(plan, workload, clients, recorder);
+    let load = Load::new(plan, workload, document.event_driven.partitions, clients, recorder);
     let origin = MonotonicNs::now().plus(std::time::Duration::from_millis(100));
     load.drive(origin).await?;
     let settling = load.settle_meanwhile();

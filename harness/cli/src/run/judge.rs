@@ -8,6 +8,7 @@ use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::downstream;
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::{JobRow, Measures, job_rows};
+use crossover_evidence::pauses::Pauses;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
     Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo,
@@ -15,8 +16,10 @@ use crossover_evidence::result::{
 };
 use crossover_evidence::samples::{self, Sample};
 use crossover_evidence::series::{Series, TimelineEvent};
+use crossover_evidence::skew;
 use crossover_evidence::snapshot::{JobState, Snapshot};
 use crossover_evidence::take_over;
+use crossover_evidence::unavailability::Windows;
 use crossover_proto::clock::MonotonicNs;
 use crossover_report::RunPage;
 
@@ -111,6 +114,16 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
     samples::fill_series(&mut series, samples, origin);
     series.events = timeline(meta, scenario, origin);
 
+    let lag = samples::lag(samples, warm, end, left.topics.as_ref());
+    let windows = Windows::of(&ledger);
+    let pauses = Pauses::of(&ledger);
+    let faults = recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series);
+    let faults = windows.with_faults(take_over::with_take_over(faults, history, origin), origin);
+    let faults = match &pauses {
+        Some(pauses) => pauses.with_faults(faults, origin),
+        None => faults,
+    };
+
     let (query_ms, hz) = samples::sampler_cost(samples);
     let mut result = RunResult {
         schema_version: SCHEMA_VERSION,
@@ -123,13 +136,12 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         throughput: throughput(meta, measures.throughput, database, end.saturating_since(origin)),
         postgres: samples::postgres(samples, warm, end),
         outbox: outbox(meta, left, warm, load_end, end),
-        lag: samples::lag(samples, warm, end, left.topics.as_ref()),
+        skew: skew::of(&ledger, &lag),
+        lag,
+        group_pauses: pauses.as_ref().map(Pauses::whole),
+        unavailability: windows.whole(),
         downstream: downstream::info(&ledger),
-        faults: take_over::with_take_over(
-            recovery::with_recovery(&availability::with_starts(&meta.faults, &ledger), &series),
-            history,
-            origin,
-        ),
+        faults,
         ledger: judgement.info,
         checks: judgement.checks,
         processes: samples::processes(samples, warm, end),
@@ -160,7 +172,10 @@ fn outbox(
     load_end: MonotonicNs,
     end: MonotonicNs,
 ) -> Option<OutboxInfo> {
-    let seen = samples::outbox(&left.samples, warm, end, load_end)?;
+    let seen = OutboxInfo {
+        relays_superseded: meta.relays_superseded,
+        ..samples::outbox(&left.samples, warm, end, load_end)?
+    };
     let Some(database) = &left.database else {
         return Some(seen);
     };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use crossover_evidence::load::Workload;
-use crossover_evidence::plan::Plan;
+use crossover_evidence::plan::{Arrival, Plan, keys};
 use crossover_proto::InstanceId;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::engine::StartItem;
@@ -47,6 +47,8 @@ pub struct Counts {
 pub struct Load {
     plan: Arc<Plan>,
     workload: Arc<Workload>,
+    /// Of each topic: decides which ids fall on the hot one.
+    partitions: u32,
     clients: Clients,
     recorder: Recorder,
     counts: Arc<Counts>,
@@ -58,10 +60,11 @@ pub struct Load {
 
 impl Load {
     /// Ready to start.
-    pub fn new(plan: Plan, workload: Workload, clients: Clients, recorder: Recorder) -> Self {
+    pub fn new(plan: Plan, workload: Workload, partitions: u32, clients: Clients, recorder: Recorder) -> Self {
         Self {
             plan: Arc::new(plan),
             workload: Arc::new(workload),
+            partitions,
             clients,
             recorder,
             counts: Arc::default(),
@@ -87,8 +90,12 @@ impl Load {
     /// # Errors
     /// If one is not, or the history can't be written.
     pub async fn prefill(&self) -> anyhow::Result<()> {
-        let numbered: Vec<(u64, InstanceId)> = (0..self.plan.prefill.len())
-            .map(|index| (self.plan.prefill_number(index), InstanceId::new()))
+        let numbered: Vec<(u64, InstanceId)> = self
+            .plan
+            .prefill
+            .iter()
+            .enumerate()
+            .map(|(index, arrival)| (self.plan.prefill_number(index), self.id_for(arrival)))
             .collect();
         for batch in numbered.chunks(BATCH) {
             let intended = MonotonicNs::now();
@@ -143,7 +150,7 @@ impl Load {
             }
             let numbered: Vec<(u64, InstanceId)> = (first..)
                 .zip(group)
-                .map(|(number, _)| (number, InstanceId::new()))
+                .map(|(number, arrival)| (number, self.id_for(arrival)))
                 .collect();
             first += group.len() as u64;
             self.counts.open.fetch_add(1, Ordering::Relaxed);
@@ -277,6 +284,10 @@ impl Load {
             count.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn id_for(&self, arrival: &Arrival) -> InstanceId {
+        keys::instance_id(arrival.hot, self.partitions, InstanceId::new)
     }
 
     fn item(&self, number: u64, instance: InstanceId) -> Option<StartItem> {

@@ -62,6 +62,9 @@ pub struct RunMeta {
     /// When the database was copied: what a kept system did later is not the run's.
     #[serde(default)]
     pub snapshot_ns: Option<u64>,
+    /// Relays that had the lead taken while they held their lock, at the end of the load.
+    #[serde(default)]
+    pub relays_superseded: u64,
     /// Everything was done that the stages ask for.
     pub finished: bool,
     /// Ctrl-C.
@@ -111,6 +114,7 @@ impl RunMeta {
             end_ns: None,
             drained: false,
             snapshot_ns: None,
+            relays_superseded: 0,
             finished: false,
             interrupted: false,
             history: options.history,

@@ -65,6 +65,7 @@ pub use meta::{RunMeta, build_doubt, git_commit};
 pub use metrics::{Metrics, value as metric_value};
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
+pub use provider::broker_kind;
 pub use reader::{Span, read as read_spans};
 pub use testbed::{check_external, create_database, describe, settle_statistics};
 

@@ -124,7 +124,11 @@ impl Parts {
         if !settings.fenced {
             args.push("--unfenced".to_owned());
         }
-        let of_relay = |number: u32| (format!("relay-{number}"), args.clone());
+        let of_relay = |number: u32| {
+            let lock = ["--lock-key".to_owned(), number.to_string()];
+            let own = lock.into_iter().filter(|_| settings.split_lock);
+            (format!("relay-{number}"), args.iter().cloned().chain(own).collect())
+        };
         self.start_all((1..=document.topology.relays).map(of_relay).collect())
             .await
     }
@@ -235,27 +239,30 @@ impl Parts {
         Ok(())
     }
 
-    /// What ended by itself or gave up: of our parts, and of the servers of ours that are named.
-    pub async fn broken(&self, servers: &[String]) -> Vec<String> {
+    /// What ended by itself: of our parts, and of the servers of ours that are named.
+    pub fn broken(&self, servers: &[String]) -> Vec<String> {
         let parts: Vec<String> = self.list().iter().map(|part| part.name.clone()).collect();
         let others = servers.iter().filter(|name| !parts.contains(name));
         let ended = parts
             .iter()
             .chain(others)
             .filter(|name| !self.supervisor.is_alive(name));
-        let mut broken: Vec<String> = ended
+        ended
             .map(|name| format!("{name} ended by itself during the run; its log is logs/{name}.log"))
-            .collect();
+            .collect()
+    }
+
+    /// Relays that had the lead taken while they held the lock, and compete no more; by address.
+    pub async fn superseded_relays(&self) -> Vec<String> {
         let metrics = Metrics::new();
+        let mut superseded = Vec::new();
         for address in self.addresses("relay-") {
             let page = metrics.page(&address).await;
             if metrics::value(&page, "relay_lock_misconfigured").is_some_and(|flag| flag > 0.0) {
-                broken.push(format!(
-                    "the relay at {address} had the lead taken while it held the lock, and competes no more; its log says why"
-                ));
+                superseded.push(address);
             }
         }
-        broken
+        superseded
     }
 
     /// Stops workers, then relays, then replicas, each with its grace time: what workers give back still finds a replica. The

@@ -62,12 +62,21 @@ fn wanted(id: &str, options: &Options, progress: &Progress) -> ContainersOptions
 /// Bad input, if the one that was asked for lacks what the scenario needs.
 pub fn broker_kind(document: &Document, flags: &ContainerArgs) -> anyhow::Result<Option<BrokerKind>> {
     let asked = flags.broker.map(BrokerKind::from);
-    if document.event_driven.group_protocol == ProtocolKind::Consumer {
-        let kind = asked.unwrap_or(BrokerKind::Kafka);
-        kind.require(BrokerFeature::ConsumerProtocol)?;
-        return Ok(Some(kind));
+    let settings = &document.event_driven;
+    let needs = [
+        (
+            settings.group_protocol == ProtocolKind::Consumer,
+            BrokerFeature::ConsumerProtocol,
+        ),
+        (settings.authorizer, BrokerFeature::Authorizer),
+    ];
+    let mut needed = needs.into_iter().filter(|(is_needed, _)| *is_needed).peekable();
+    if needed.peek().is_none() {
+        return Ok(asked);
     }
-    Ok(asked)
+    let kind = asked.unwrap_or(BrokerKind::Kafka);
+    needed.try_for_each(|(_, feature)| kind.require(feature))?;
+    Ok(Some(kind))
 }
 
 /// As `result.json` names it.

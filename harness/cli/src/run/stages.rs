@@ -52,9 +52,10 @@ impl Stages<'_> {
         let running: Vec<String> = self.supervisor.pids().into_iter().map(|(name, _)| name).collect();
         let was_interrupted = self.under_load(&servers, &parts, interrupted).await?;
         // Faults are mended by now: what is missing died by itself, and what was measured is not what was asked for.
-        for reason in parts.broken(&running).await {
+        for reason in parts.broken(&running) {
             self.meta.update(|meta| meta.invalid_reasons.push(reason))?;
         }
+        self.note_superseded(&parts).await?;
         if !self.options.keep {
             parts.stop().await;
         }
@@ -156,11 +157,25 @@ impl Stages<'_> {
         testbed::add_startup(self.meta, &[("workers", begun.elapsed())])
     }
 
+    /// A relay that gave up the lead for good is what a split lock is to show, and a fault of the testbed anywhere else.
+    async fn note_superseded(&self, parts: &Parts) -> anyhow::Result<()> {
+        let superseded = parts.superseded_relays().await;
+        self.meta.update(|meta| {
+            meta.relays_superseded = superseded.len() as u64;
+            if !self.scenario.document.event_driven.split_lock {
+                meta.invalid_reasons.extend(superseded.iter().map(|address| {
+                    format!("the relay at {address} had the lead taken while it held the lock, and competes no more; its log says why")
+                }));
+            }
+        })
+    }
+
     async fn prefill(&self, servers: &Servers, clients: Clients) -> anyhow::Result<()> {
         let count = self.scenario.plan.prefill.len();
         self.progress.stage(&format!("prefilling {count} instances"));
         let (plan, workload) = (self.scenario.plan.clone(), self.scenario.document.workload.clone());
-        Load::new(plan, workload, clients, self.recorder("prefill")?)
+        let partitions = self.scenario.document.event_driven.partitions;
+        Load::new(plan, workload, partitions, clients, self.recorder("prefill")?)
             .prefill()
             .await?;
         testbed::settle_statistics(&servers.database).await
@@ -181,7 +196,8 @@ impl Stages<'_> {
         let clients = Clients::new(&parts.replica_addresses())?;
         clients.warm().await?;
         let plan = self.scenario.plan.clone();
-        let load = Load::new(plan, document.workload.clone(), clients, self.recorder("load")?);
+        let (workload, partitions) = (document.workload.clone(), document.event_driven.partitions);
+        let load = Load::new(plan, workload, partitions, clients, self.recorder("load")?);
         let samplers = Samplers::start(
             self.directory,
             servers,

@@ -93,6 +93,10 @@ pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::R
             return Err(bad_input(format!("{table}.{name}: {why}")));
         }
     }
+    if document.event_driven.authorizer {
+        let why = "with --testbed external, the access rules of your brokers are yours to make; leave it out";
+        return Err(bad_input(format!("event_driven.authorizer: found true; {why}")));
+    }
     if document.event_driven.session_timeout < SESSION_TIMEOUT_MIN {
         let found = humantime::format_duration(document.event_driven.session_timeout);
         let why = "a broker refuses less than 6s unless its group.min.session.timeout.ms is changed; with --testbed external, \
@@ -101,7 +105,9 @@ pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::R
     }
     let act = |fault: &Fault| match fault.action(&document.topology) {
         Ok(Action::Process(..)) | Err(_) => Act::Signal,
-        Ok(Action::Link(..) | Action::Postgres(_) | Action::Topic(..) | Action::Downstream(_)) => Act::Client,
+        Ok(Action::Link(..) | Action::Postgres(_) | Action::Topic(..) | Action::Downstream(_) | Action::Deny(..)) => {
+            Act::Client
+        }
     };
     let faults = document.faults.iter().map(|fault| (fault.target.as_str(), act(fault)));
     Ok(check_faults(faults, external.allow_faults)?)
@@ -221,6 +227,7 @@ fn kafka_options(document: &Document, options: &Options, id: &str) -> anyhow::Re
     asked.settings = document.kafka.clone();
     asked.flush_every_messages = document.event_driven.flush_every_messages;
     asked.session_timeout = Some(document.event_driven.session_timeout);
+    asked.authorizer = document.event_driven.authorizer;
     Ok(asked)
 }
 

@@ -32,6 +32,10 @@ pub fn of(meta: &RunMeta, document: &Document, mode: Mode) -> TopologyInfo {
             ("relay batch", format!("{} rows", events.batch)),
             ("relay window", format!("{} rows", events.window)),
             ("relay fenced", if events.fenced { "yes" } else { "no" }.to_owned()),
+            (
+                "a lock of its own for each relay",
+                if events.split_lock { "yes" } else { "no" }.to_owned(),
+            ),
             ("producer linger", time(events.linger)),
             ("redispatch after", time(events.redispatch_after)),
             ("window per partition", format!("{} records", events.partition_window)),

@@ -27,6 +27,8 @@ pub struct EventDriven {
     pub linger: Duration,
     /// A relay reads only while its epoch is the current one.
     pub fenced: bool,
+    /// Each relay has a lock of its own: the misconfiguration that lets two of them lead.
+    pub split_lock: bool,
     /// A job whose record was sent this long ago, and that no lag explains, is sent again.
     #[serde(with = "humantime_serde")]
     pub redispatch_after: Duration,
@@ -39,6 +41,8 @@ pub struct EventDriven {
     pub session_timeout: Duration,
     /// Kafka writes to disk after this many messages of a partition, before it acknowledges them: 1 is like PostgreSQL.
     pub flush_every_messages: Option<u64>,
+    /// Kafka heeds access rules; without a rule, everything is allowed.
+    pub authorizer: bool,
 }
 
 impl Default for EventDriven {
@@ -51,11 +55,13 @@ impl Default for EventDriven {
             window: 20_000,
             linger: Duration::ZERO,
             fenced: true,
+            split_lock: false,
             redispatch_after: Duration::from_secs(30),
             partition_window: 1_000,
             group_protocol: ProtocolKind::Classic,
             session_timeout: Duration::from_secs(6),
             flush_every_messages: None,
+            authorizer: false,
         }
     }
 }

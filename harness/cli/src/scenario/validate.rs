@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossover_engine::serve::POLL_JOBS_MAX;
 use crossover_evidence::load::{LoadError, validate_phases};
 
-use super::{Document, Hypothesis};
+use super::{Action, Document, Hypothesis};
 
 impl Document {
     /// Checks what the types can't.
@@ -63,6 +63,15 @@ impl Document {
             Duration::from_secs(1),
             Duration::from_hours(24),
         )?;
+        if let Some(share) = self.workload.hot_partition_share
+            && self.event_driven.partitions < 2
+        {
+            let why = "a hot partition needs another one beside it; set event_driven.partitions to 2 or more";
+            return refuse(
+                "workload.hot_partition_share".to_owned(),
+                format!("found {share}; {why}"),
+            );
+        }
         self.validate_downstream()?;
         self.validate_faults()?;
         self.validate_reference()?;
@@ -138,6 +147,13 @@ impl Document {
                 place: format!("faults[{index}].{key}"),
                 problem,
             })?;
+            if matches!(action, Action::Deny(..)) && !self.event_driven.authorizer {
+                let why = "a broker without an authorizer refuses nobody; set event_driven.authorizer = true";
+                return refuse(
+                    format!("faults[{index}].kind"),
+                    format!("found {:?}; {why}", fault.kind.to_string()),
+                );
+            }
             let job_types = self.job_types();
             if let Some(job_type) = action.job_type().filter(|job_type| !job_types.contains(*job_type)) {
                 let types = job_types.into_iter().collect::<Vec<_>>().join(", ");

@@ -24,6 +24,7 @@ const CHECKS: [&str; 2] = ["audit-replayed-equals-tables", "no-double-effect"];
 pub async fn assert_tables_equal_audit(pool: &PgPool) {
     let snapshot = read(pool).await;
     let workload = Workload {
+        hot_partition_share: None,
         definitions: Vec::new(),
     };
     let plan = Plan {

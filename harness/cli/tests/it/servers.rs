@@ -112,6 +112,8 @@ impl Servers {
             name: name.to_owned(),
             kind: Some(BrokerKind::Kafka),
             settings: settings.collect(),
+            // Without a rule, everything is allowed.
+            authorizer: true,
             disk_needed_bytes: 1 << 30,
             ..KafkaOptions::new(&self.run, BrokerCount::One).unwrap()
         };

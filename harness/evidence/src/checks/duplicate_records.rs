@@ -5,10 +5,11 @@
 //! *re-dispatches*: another outbox row for the same attempt, because the record seemed lost (the sweeper) or the job was
 //! given back. Both are allowed, so they are counted and pass. Event-driven mode only.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Check, Examples, pass, unknown};
 use crate::ledger::{Ledger, Mode};
+use crate::snapshot::Topics;
 use crate::text::{counted, grouped};
 
 const NAME: &str = "duplicate-records";
@@ -21,6 +22,8 @@ pub(super) struct Findings {
     /// Those of them that a later relay sent.
     by_later_relay: u64,
     records: u64,
+    /// Records of a superseded relay, behind those of a later one; `None` if the topics were not read.
+    pub(super) superseded: Option<u64>,
     /// Partitions that no longer hold their first records.
     trimmed: u64,
     /// Outbox rows beyond the first of their attempt.
@@ -57,6 +60,13 @@ pub(super) fn check(ledger: &Ledger<'_>) -> Check {
             counted(count, "partition")
         ),
     };
+    let trimmed = match found.superseded {
+        None | Some(0) => trimmed,
+        Some(count) => format!(
+            "; {} of a superseded relay, behind a later one's{trimmed}",
+            counted(count, "record")
+        ),
+    };
     let records = counted(found.records, "record");
     if copies == 0 {
         return pass(NAME, format!("{records}, none of one outbox row twice{again}{trimmed}"));
@@ -75,9 +85,15 @@ pub(super) fn find(ledger: &Ledger<'_>) -> Findings {
     let mut found = Findings::default();
     find_redispatches(&mut found, ledger);
     match ledger.evidence().topics {
-        Some(_) => find_copies(&mut found, ledger),
+        Some(topics) => {
+            find_copies(&mut found, ledger);
+            found.superseded = Some(superseded(topics));
+        }
         // Polling writes no record.
-        None if ledger.evidence().mode == Mode::Polling => found.copies = Some(Examples::default()),
+        None if ledger.evidence().mode == Mode::Polling => {
+            found.copies = Some(Examples::default());
+            found.superseded = Some(0);
+        }
         None => {}
     }
     found
@@ -96,6 +112,20 @@ fn find_redispatches(found: &mut Findings, ledger: &Ledger<'_>) {
         found.redispatches.add_job(rows.len() as u64 - 1, place);
         found.jobs.insert(job);
     }
+}
+
+/// What a relay sends after another has begun to send is a lower bound of what it sends after it has lost the lead.
+fn superseded(topics: &Topics) -> u64 {
+    let mut latest: HashMap<u32, i64> = HashMap::new();
+    let mut count = 0;
+    // In the order of partition and offset.
+    for record in &topics.records {
+        let Some(carried) = record.carries else { continue };
+        let latest = latest.entry(record.partition).or_default();
+        count += u64::from(carried.epoch < *latest);
+        *latest = carried.epoch.max(*latest);
+    }
+    count
 }
 
 fn find_copies(found: &mut Findings, ledger: &Ledger<'_>) {
@@ -154,6 +184,29 @@ mod tests {
         assert_eq!(
             check(&scene.ledger()).detail,
             "3 of 6 records beyond the first of their outbox row (3 by a later relay)"
+        );
+    }
+
+    #[test]
+    fn what_a_superseded_relay_sends_behind_a_later_one_is_counted() {
+        let mut scene = Scene::event_driven(&[3]);
+        scene.start_many(2);
+        scene.relay_dies();
+        scene.drain();
+        assert_eq!(
+            find(&scene.ledger()).superseded,
+            Some(0),
+            "the first had sent all before"
+        );
+        let records = &mut scene.topics.as_mut().unwrap().records;
+        let last = records.last_mut().unwrap().carries.as_mut().unwrap();
+        last.epoch = 1;
+        let found = find(&scene.ledger());
+        assert_eq!(found.superseded, Some(1));
+        let detail = check(&scene.ledger()).detail;
+        assert!(
+            detail.contains("1 record of a superseded relay, behind a later one's"),
+            "{detail}"
         );
     }
 

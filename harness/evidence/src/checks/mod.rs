@@ -129,6 +129,7 @@ fn info(ledger: &Ledger<'_>) -> LedgerInfo {
         unknown: started(Start::Unknown),
         duplicate_records: sent_again.duplicates(),
         redispatches: sent_again.redispatches.count(),
+        superseded_records: sent_again.superseded,
         duplicate_executions: duplicates::find(ledger).count(),
         double_effects: Some(double_effect::find(ledger).count()),
         order_violations: order::find(ledger).violations.count(),

@@ -161,6 +161,9 @@ fn run(mode: &str, single_ms: f64, best_ms: f64, steady_ms: f64) -> RunResult {
         outbox: None,
         lag: Vec::new(),
         downstream: None,
+        skew: Vec::new(),
+        group_pauses: None,
+        unavailability: Vec::new(),
         faults: Vec::new(),
         ledger: LedgerInfo {
             accepted: 9_000,

@@ -17,6 +17,10 @@ const PAYLOAD_BYTES_MAX: u32 = 16 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
+    /// Share of the instances whose records go to one partition (the hot one), whatever their job types; the others spread
+    /// over the rest. Absent, all spread.
+    #[serde(default)]
+    pub hot_partition_share: Option<f64>,
     /// At least one.
     pub definitions: Vec<WorkloadDefinition>,
 }
@@ -91,6 +95,12 @@ impl Workload {
                 "workload.definitions",
                 "found none; a workload needs at least one definition",
             ));
+        }
+        if let Some(share) = self.hot_partition_share
+            && !(share > 0.0 && share <= 1.0)
+        {
+            let problem = format!("found {share}; allowed is more than 0 and at most 1");
+            return Err(LoadError::new("workload.hot_partition_share", problem));
         }
         if self.definitions.len() > 1_000 {
             let problem = format!("found {}; allowed are at most 1000", self.definitions.len());
@@ -265,6 +275,18 @@ mod tests {
                 "{keys} {handler}\n  gave {message}\n  not  {expected}"
             );
         }
+    }
+
+    #[test]
+    fn a_share_is_more_than_nothing_and_no_more_than_all() {
+        let mut workload: Workload = toml::from_str(&document("", "")).unwrap();
+        for share in [0.0, 1.5, f64::NAN] {
+            workload.hot_partition_share = Some(share);
+            let message = workload.validate().unwrap_err().to_string();
+            assert!(message.starts_with("workload.hot_partition_share: found"), "{message}");
+        }
+        workload.hot_partition_share = Some(1.0);
+        workload.validate().unwrap();
     }
 
     #[test]

@@ -19,6 +19,8 @@ mod waiting;
 
 use crossover_proto::clock::MonotonicNs;
 
+pub(crate) use self::waiting::{dispatch_latency, ready};
+
 use self::latencies::PhaseLatencies;
 pub use self::table::{JobRow, job_rows};
 use crate::ledger::{JobTimes, Ledger};

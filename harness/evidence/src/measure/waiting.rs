@@ -47,6 +47,15 @@ pub(super) fn dispatch(ledger: &Ledger<'_>, job: usize, times: &JobTimes) -> Opt
     })
 }
 
+/// How long a job waited for its handler, as [`dispatch`] has it; inner `None` if it never started. `None` for a job that is no
+/// sample, or of a warm-up phase.
+pub(crate) fn dispatch_latency(ledger: &Ledger<'_>, job: usize) -> Option<Option<Duration>> {
+    let times = ledger.times(job);
+    let sample = dispatch(ledger, job, &times)?;
+    let phase = ledger.evidence().plan.phases.get(phase(ledger, job, &times))?;
+    (!phase.warmup).then(|| sample.started.map(|at| at.saturating_since(sample.intended)))
+}
+
 /// Before the commit that created a later job. An engine killed between the commit and its record leaves none; the
 /// last success of the step before is then the closest moment that is certainly not too late.
 fn created_or_before(ledger: &Ledger<'_>, job: usize) -> Option<MonotonicNs> {
@@ -64,7 +73,7 @@ fn created_or_before(ledger: &Ledger<'_>, job: usize) -> Option<MonotonicNs> {
 
 /// When a job could first be claimed or picked up: before the commit that created it, plus its delay; for a prefilled one not
 /// before the start of the load. `None` if no engine lived to record the commit.
-pub(super) fn ready(ledger: &Ledger<'_>, job: usize) -> Option<(MonotonicNs, Duration)> {
+pub(crate) fn ready(ledger: &Ledger<'_>, job: usize) -> Option<(MonotonicNs, Duration)> {
     let facts = &ledger.jobs()[job];
     let delay = ledger.delay(job);
     let created = ledger.created(facts.instance as usize, facts.step)?;

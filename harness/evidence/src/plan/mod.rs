@@ -3,7 +3,7 @@
 //! The seed fixes when each instance is wanted, which definition it runs and what its handlers draw; it does not fix the
 //! interleaving of the run. Randomness is ChaCha8 (`rand::rngs::ChaCha8Rng`), seeded with the run's seed. Phase `i` of
 //! the scenario uses its stream `2i` for gaps and `2i + 1` for definitions and work, so a change to one phase
-//! leaves the others as they were. [`Plan::digest`] tells two plans apart.
+//! leaves the others as they were; which instances fall on the hot partition has streams of its own. [`Plan::digest`] tells two plans apart.
 //!
 //! Arrivals are numbered: those of the timeline from 0, then those of the prefill. The number goes into the history
 //! (`Event::Sent`), and is how the ledger knows a prefilled instance from a timed one.
@@ -17,6 +17,7 @@ use self::shape::{Draw, Shape};
 use crate::load::{Arrivals, LoadError, Phase, TraceRow, Workload, validate_phases};
 use crate::text;
 
+pub mod keys;
 pub mod payload;
 mod shape;
 #[cfg(test)]
@@ -75,6 +76,8 @@ pub struct Arrival {
     pub service_us: Option<u32>,
     /// From a trace: size of its payload (bytes).
     pub payload_bytes: Option<u32>,
+    /// Whether its id is to fall on the hot partition; `None` if any id will do.
+    pub hot: Option<bool>,
 }
 
 impl Plan {
@@ -199,6 +202,8 @@ impl Plan {
             hash.add(u64::from(arrival.phase) << 16 | u64::from(arrival.definition));
             hash.add(arrival.service_us.map_or(u64::MAX, u64::from));
             hash.add(arrival.payload_bytes.map_or(u64::MAX, u64::from));
+            // A plan without a hot partition has the digest that it always had.
+            arrival.hot.into_iter().for_each(|hot| hash.add(u64::from(hot)));
         }
         format!("{:016x}", hash.0)
     }
@@ -213,6 +218,16 @@ impl Plan {
             text::counted(self.arrivals_count(), "instance"),
             text::duration(self.duration())
         );
+        let all = || self.arrivals.iter().chain(&self.prefill);
+        if all().any(|arrival| arrival.hot.is_some()) {
+            let hot = all().filter(|arrival| arrival.hot == Some(true)).count() as u64;
+            let _ = writeln!(
+                lines,
+                "  partition {} gets {}",
+                keys::HOT,
+                text::counted(hot, "instance")
+            );
+        }
         for phase in &self.phases {
             let when = match phase.kind {
                 Arrivals::Prefill => "before the load".to_owned(),

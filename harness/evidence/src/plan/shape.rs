@@ -118,8 +118,17 @@ impl<'a> Draw<'a> {
         random
     }
 
+    /// Far from the streams of other phases.
+    fn skew(&self) -> ChaCha8Rng {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(u64::MAX - self.phase as u64);
+        random
+    }
+
     fn arrivals(&self, start_us: u64, offsets: &[u64]) -> Vec<Arrival> {
         let mut random = self.stream(1);
+        let mut skew = self.skew();
+        let share = self.workload.hot_partition_share;
         let phase = u16::try_from(self.phase).unwrap_or(u16::MAX);
         let weights: Vec<f64> = self.workload.definitions.iter().map(|entry| entry.weight).collect();
         let total: f64 = weights.iter().sum();
@@ -132,6 +141,7 @@ impl<'a> Draw<'a> {
                 phase,
                 service_us: None,
                 payload_bytes: None,
+                hot: share.map(|share| arrivals::uniform(&mut skew) < share),
             }
         };
         offsets.iter().map(draw).collect()

@@ -35,6 +35,26 @@ pub struct FaultInfo {
     /// Those of them that were answered as accepted within a second of that time, and before the healing.
     #[serde(default)]
     pub starts_accepted: u64,
+    /// What could not be done between its injection and the next one's: operations that had no such time are left out.
+    #[serde(default)]
+    pub unavailable: Vec<Unavailability>,
+    /// Longest time in between in which no job of a consumer group was begun though records lay in its topic (s); `null` in
+    /// polling mode.
+    #[serde(default)]
+    pub pause_s: Option<f64>,
+}
+
+/// When an operation was called and no call succeeded, for a second or longer.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Unavailability {
+    /// `start`, `begin` or `complete`.
+    pub name: String,
+    /// How often.
+    pub windows: u64,
+    /// The longest (s).
+    pub longest_s: f64,
+    /// All together (s).
+    pub total_s: f64,
 }
 
 /// What became of every job. Instances are counted in `instances_*`, jobs in the rest.
@@ -62,6 +82,10 @@ pub struct LedgerInfo {
     /// Outbox rows of a job's attempt beyond its first: dispatched again because its record seemed lost, or given back.
     #[serde(default)]
     pub redispatches: u64,
+    /// Records behind a record of a later epoch in their partition: a relay went on sending after another had begun to; `null`
+    /// if the topics were not read.
+    #[serde(default)]
+    pub superseded_records: Option<u64>,
     /// The same job handled to success more than once.
     pub duplicate_executions: u64,
     /// More than one completed transition, or next-step set, per job: must be 0; `null` where it could not be checked.

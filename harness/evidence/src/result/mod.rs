@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::plateau::Attribution;
 
-pub use self::judged::{Check, Claim, ClaimVerdict, FaultInfo, LedgerInfo, Verdict};
+pub use self::judged::{Check, Claim, ClaimVerdict, FaultInfo, LedgerInfo, Unavailability, Verdict};
 pub use self::latency::{Hop, LatencySet, Percentiles, Throughput};
 pub use self::seen::{
-    DownstreamInfo, DownstreamPolicy, IdleInfo, IdlePart, InstrumentInfo, LagInfo, OutboxInfo, PostgresInfo,
-    ProcessCost, WaitShare,
+    DownstreamInfo, DownstreamPolicy, GroupPause, GroupPauses, IdleInfo, IdlePart, InstrumentInfo, LagInfo, OutboxInfo,
+    PostgresInfo, ProcessCost, TopicSkew, WaitShare,
 };
 
 /// Raised when a reader of the last version would misread this one.
@@ -43,6 +43,15 @@ pub struct RunResult {
     pub outbox: Option<OutboxInfo>,
     /// Event-driven mode only: every partition of every group.
     pub lag: Vec<LagInfo>,
+    /// Event-driven mode only: how evenly the records of each topic are spread.
+    #[serde(default)]
+    pub skew: Vec<TopicSkew>,
+    /// When consumer groups stood still; `null` in polling mode, or if the topics were not read.
+    #[serde(default)]
+    pub group_pauses: Option<GroupPauses>,
+    /// What could not be done for a second or longer, over the whole run.
+    #[serde(default)]
+    pub unavailability: Vec<Unavailability>,
     /// The service that handlers call; `null` for a run without it.
     #[serde(default)]
     pub downstream: Option<DownstreamInfo>,

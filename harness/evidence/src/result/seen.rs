@@ -50,6 +50,9 @@ pub struct OutboxInfo {
     /// Longest that a row was seen waiting (ms).
     #[serde(default)]
     pub oldest_ms_max: u64,
+    /// Relays that had the lead taken while they held the leader's lock, and compete no more: the lock is misconfigured.
+    #[serde(default)]
+    pub relays_superseded: u64,
 }
 
 /// Consumer lag.
@@ -107,6 +110,57 @@ pub struct DownstreamPolicy {
     pub requests_per_job: Option<f64>,
     /// From the intended start of an instance to the completion of each of these jobs; dead letters have none.
     pub completion_ms: Percentiles,
+}
+
+/// How evenly the records of one topic are spread over its partitions.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TopicSkew {
+    /// The topic.
+    pub name: String,
+    /// The partition with the most records.
+    pub busiest: i32,
+    /// Its records.
+    pub records_max: u64,
+    /// Records of a partition, mean over all of them.
+    pub records_mean: f64,
+    /// `records_max` ÷ `records_mean`: 1 where all have the same.
+    pub imbalance: f64,
+    /// Largest lag of the busiest (records); `null` if nobody looked.
+    pub lag_max_busiest: Option<u64>,
+    /// Largest lag of any other (records); `null` if nobody looked.
+    pub lag_max_others: Option<u64>,
+    /// Dispatch of the jobs on the busiest (ms), warm-up excluded.
+    pub dispatch_busiest_ms: Percentiles,
+    /// Dispatch of the jobs on all others (ms), warm-up excluded.
+    pub dispatch_others_ms: Percentiles,
+}
+
+/// When consumer groups stood still: no job was begun for a quarter of a second or longer though records lay in the topic.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GroupPauses {
+    /// The longest of any group (s).
+    pub longest_s: f64,
+    /// Of all groups together (s).
+    pub total_s: f64,
+    /// The longest of any partition, while its group may have gone on (s).
+    pub partition_longest_s: f64,
+    /// Each group.
+    pub groups: Vec<GroupPause>,
+}
+
+/// When one group stood still.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GroupPause {
+    /// The group.
+    pub name: String,
+    /// How often.
+    pub pauses: u64,
+    /// The longest (s).
+    pub longest_s: f64,
+    /// All together (s).
+    pub total_s: f64,
+    /// The longest of any of its partitions (s).
+    pub partition_longest_s: f64,
 }
 
 /// Cost of one process, or of a server with its children.

@@ -31,6 +31,8 @@ pub fn outbox(samples: &[Sample], from: MonotonicNs, to: MonotonicNs, load_end: 
         backlog_end: looks.last()?.1,
         drain_s: drained.map(|(at, ..)| at.saturating_since(load_end).as_secs_f64()),
         oldest_ms_max: looks.iter().map(|(.., oldest_ms)| *oldest_ms).max()?,
+        // No sampler looks at it.
+        relays_superseded: 0,
     })
 }
 

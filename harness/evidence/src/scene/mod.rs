@@ -55,6 +55,7 @@ pub(crate) fn workload(widths: &[u32]) -> Workload {
         definition,
     };
     Workload {
+        hot_partition_share: None,
         definitions: vec![entry],
     }
 }

@@ -1,6 +1,6 @@
 //! Faults and events, checks with their stories, claims.
 
-use crossover_evidence::result::{Claim, ClaimVerdict, FaultInfo, LedgerInfo, RunResult};
+use crossover_evidence::result::{Claim, ClaimVerdict, FaultInfo, LedgerInfo, RunResult, Unavailability};
 use crossover_evidence::series::TimelineEvent;
 use maud::{Markup, html};
 
@@ -42,13 +42,29 @@ pub fn fault_table(faults: &[(Option<&str>, &FaultInfo)]) -> Markup {
     if of_runs {
         heads.insert(0, "run");
     }
-    if had_window {
-        heads.push("starts accepted meanwhile");
-    }
+    let more = [
+        (
+            had_window,
+            "starts accepted meanwhile",
+            starts as fn(&FaultInfo) -> String,
+        ),
+        (
+            faults.iter().any(|(_, fault)| !fault.unavailable.is_empty()),
+            "nothing succeeded for",
+            unavailable,
+        ),
+        (
+            faults.iter().any(|(_, fault)| fault.pause_s.is_some()),
+            "longest pause of a group",
+            |fault| fault.pause_s.map_or_else(|| NONE.to_owned(), seconds),
+        ),
+    ];
+    let more: Vec<_> = more.into_iter().filter(|(is_there, ..)| *is_there).collect();
+    heads.extend(more.iter().map(|(_, head, _)| *head));
     let row = |(mode, fault): &(Option<&str>, &FaultInfo)| {
         let mut cells: Vec<String> = mode.iter().map(|mode| (*mode).to_owned()).collect();
         cells.extend(fault_row(fault));
-        cells.truncate(heads.len());
+        cells.extend(more.iter().map(|(.., cell)| cell(fault)));
         cells
     };
     let rows: Vec<Vec<String>> = faults.iter().map(row).collect();
@@ -70,7 +86,6 @@ fn fault_row(fault: &FaultInfo) -> Vec<String> {
         optional(fault.healed_s),
         optional(fault.signal_s),
         optional(fault.recovery_s),
-        starts(fault),
     ]
 }
 
@@ -79,6 +94,15 @@ fn starts(fault: &FaultInfo) -> String {
     match fault.starts_intended {
         0 => NONE.to_owned(),
         intended => format!("{} of {}", count(fault.starts_accepted), count(intended)),
+    }
+}
+
+/// Operations that were called without success, each with its longest time.
+fn unavailable(fault: &FaultInfo) -> String {
+    let one = |one: &Unavailability| format!("{} {}", one.name, seconds(one.longest_s));
+    match fault.unavailable.iter().map(one).collect::<Vec<_>>() {
+        none if none.is_empty() => NONE.to_owned(),
+        found => found.join(", "),
     }
 }
 
@@ -114,6 +138,7 @@ pub fn ledger(ledger: &LedgerInfo) -> Vec<(String, String)> {
         ("lost", ledger.lost),
         ("starts with unknown outcome", Some(ledger.unknown)),
         ("duplicate records in the topics", ledger.duplicate_records),
+        ("records of a superseded relay", ledger.superseded_records),
         ("dispatched again", Some(ledger.redispatches)),
         ("duplicate executions", Some(ledger.duplicate_executions)),
         ("double effects", ledger.double_effects),

@@ -1,11 +1,11 @@
 //! Event-driven mode: what waited in the outbox, and how far each partition's group was behind.
 
-use crossover_evidence::result::{LagInfo, OutboxInfo, RunResult};
+use crossover_evidence::result::{GroupPause, GroupPauses, LagInfo, OutboxInfo, RunResult, TopicSkew};
 use maud::{Markup, html};
 
 use super::shell::section;
 use super::table::table;
-use crate::format::{NONE, count, ms, seconds};
+use crate::format::{NONE, count, ms, number, percentile, seconds};
 
 /// More partitions than this are folded away.
 const SHOWN: usize = 8;
@@ -19,6 +19,8 @@ pub fn queues(result: &RunResult) -> Markup {
     let heads = ["group", "topic", "partition", "most", "at the end"];
     let body = html! {
         @if let Some(outbox) = &result.outbox { p { (sentence(outbox)) } }
+        @if let Some(pauses) = &result.group_pauses { (group_pauses(pauses)) }
+        (skew(&result.skew))
         @if rows.is_empty() { p { "Nobody looked at the groups' lag." } }
         @else if rows.len() <= SHOWN { (table(&heads, 2, &rows)) }
         @else {
@@ -38,11 +40,86 @@ fn sentence(outbox: &OutboxInfo) -> String {
         0 => String::new(),
         age => format!(", the oldest for {}", ms(age as f64)),
     };
+    let superseded = match outbox.relays_superseded {
+        0 => String::new(),
+        relays => format!(
+            " {} had the lead taken while its lock lived, and gave up: the lock is misconfigured.",
+            counted(relays)
+        ),
+    };
     format!(
-        "Outbox: at most {} rows waited to be sent{oldest}; {} when the run ended. After the load it was {drained}.",
+        "Outbox: at most {} rows waited to be sent{oldest}; {} when the run ended. After the load it was {drained}.{superseded}",
         count(outbox.backlog_max),
         count(outbox.backlog_end)
     )
+}
+
+/// The busiest partition of each topic beside the others; nothing for an old run.
+fn skew(topics: &[TopicSkew]) -> Markup {
+    let lag = |lag: Option<u64>| lag.map_or_else(|| NONE.to_owned(), count);
+    let row = |topic: &TopicSkew| {
+        let TopicSkew {
+            name,
+            busiest,
+            records_max,
+            records_mean,
+            imbalance,
+            lag_max_busiest,
+            lag_max_others,
+            dispatch_busiest_ms: hot,
+            dispatch_others_ms: others,
+        } = topic;
+        vec![
+            name.clone(),
+            busiest.to_string(),
+            count(*records_max),
+            number(*records_mean),
+            number(*imbalance),
+            format!("{} / {}", lag(*lag_max_busiest), lag(*lag_max_others)),
+            format!("{} / {}", percentile(hot.p99, hot), percentile(others.p99, others)),
+        ]
+    };
+    let rows: Vec<Vec<String>> = topics.iter().map(row).collect();
+    let heads = [
+        "topic",
+        "busiest partition",
+        "its records",
+        "mean of all",
+        "imbalance",
+        "most lag: it / others",
+        "dispatch p99: it / others",
+    ];
+    html! { @if !rows.is_empty() { (table(&heads, 1, &rows)) } }
+}
+
+/// Stretches in which a group began nothing though it could have; nothing if there were none.
+fn group_pauses(pauses: &GroupPauses) -> Markup {
+    let row = |group: &GroupPause| {
+        let GroupPause {
+            name,
+            pauses,
+            longest_s,
+            total_s,
+            partition_longest_s,
+        } = group;
+        let times = [longest_s, total_s, partition_longest_s].map(|time| seconds(*time));
+        [name.clone(), count(*pauses)].into_iter().chain(times).collect()
+    };
+    let rows: Vec<Vec<String>> = pauses.groups.iter().map(row).collect();
+    let heads = ["group", "pauses", "longest", "all together", "longest of a partition"];
+    html! {
+        @if pauses.partition_longest_s > 0.0 {
+            p { "A group pauses when no job of it is begun for 0.25 s or longer though records lie in its topic: what a rebalance costs." }
+            (table(&heads, 1, &rows))
+        }
+    }
+}
+
+fn counted(relays: u64) -> String {
+    match relays {
+        1 => "One relay".to_owned(),
+        many => format!("{many} relays"),
+    }
 }
 
 fn summary(lag: &[LagInfo]) -> String {

@@ -1,11 +1,12 @@
 //! The page of a sweep: what it found, the chart against the swept value, the points with their links.
 
+use crossover_evidence::result::RunResult;
 use maud::{Markup, PreEscaped, html};
 
 use super::checks::{claim_item, claim_word};
 use super::shell::{self, link, section};
 use crate::chart::sweep::{is_poll_interval, svg};
-use crate::format::{count, moment, percent_or_none, percentile, rate, sentence};
+use crate::format::{NONE, count, moment, percent_or_none, percentile, rate, seconds, sentence};
 use crate::verdict::{self, Word};
 use crate::{SweepPage, SweepPoint};
 
@@ -77,28 +78,36 @@ fn chart(page: &SweepPage) -> Markup {
 }
 
 fn points(page: &SweepPage) -> Markup {
-    let heads = [
-        "p50",
-        "p99",
-        "p99.9",
-        "jobs",
-        "completed",
-        "lock waits",
-        "verdict",
-        "report",
-    ];
+    // Of points that broke something, or had groups.
+    let has = Has {
+        faults: page.points.iter().any(|point| !point.result.faults.is_empty()),
+        groups: page.points.iter().any(|point| point.result.group_pauses.is_some()),
+    };
+    let mut heads = vec!["p50", "p99", "p99.9", "jobs", "completed", "lock waits"];
+    heads.extend(has.faults.then_some("worst recovery"));
+    if has.groups {
+        heads.extend(["longest pause of a group", "pauses of groups, all together"]);
+    }
+    heads.extend(["verdict", "report"]);
     let body = html! {
         div.scroll {
             table {
                 thead { tr { @for key in page.keys { th.t { (key) } } @for head in heads { th { (head) } } } }
-                tbody { @for point in page.points { (row(point, page.keys.len())) } }
+                tbody { @for point in page.points { (row(point, page.keys.len(), has)) } }
             }
         }
     };
     section("points", "Points", false, &body)
 }
 
-fn row(point: &SweepPoint, keys: usize) -> Markup {
+/// Which columns have something to show.
+#[derive(Clone, Copy)]
+struct Has {
+    faults: bool,
+    groups: bool,
+}
+
+fn row(point: &SweepPoint, keys: usize, has: Has) -> Markup {
     let result = &point.result;
     let of = &result.latency_ms.dispatch;
     html! {
@@ -110,10 +119,24 @@ fn row(point: &SweepPoint, keys: usize) -> Markup {
             td { (count(of.count)) }
             td { (rate(result.throughput.completed_per_s)) }
             td { (percent_or_none(result.postgres.lock_wait_share)) }
+            @if has.faults { td { (optional(worst_recovery(result))) } }
+            @if has.groups {
+                td { (optional(result.group_pauses.as_ref().map(|pauses| pauses.longest_s))) }
+                td { (optional(result.group_pauses.as_ref().map(|pauses| pauses.total_s))) }
+            }
             td { (verdict::word(result).text()) }
             td { a href=(link(&point.path)) { "open" } }
         }
     }
+}
+
+fn optional(time: Option<f64>) -> String {
+    time.map_or_else(|| NONE.to_owned(), seconds)
+}
+
+fn worst_recovery(result: &RunResult) -> Option<f64> {
+    let times = result.faults.iter().filter_map(|fault| fault.recovery_s);
+    times.max_by(f64::total_cmp)
 }
 
 fn findings(page: &SweepPage) -> Markup {

@@ -1,6 +1,6 @@
 //! The pages: sections in the reader's order, nothing from outside unescaped, one file of a bearable size.
 
-use crossover_evidence::result::{Claim, ClaimVerdict, FaultInfo};
+use crossover_evidence::result::{Claim, ClaimVerdict, FaultInfo, GroupPause, GroupPauses, TopicSkew, Unavailability};
 use crossover_report::{RunPage, SweepPage, SweepPoint, run_html, sweep_html};
 
 use crate::fixture::{self, Fixture};
@@ -190,6 +190,67 @@ fn a_fault_says_how_many_starts_were_accepted_meanwhile() {
             "2,981 of 2,987",
         ],
     );
+}
+
+fn pauses() -> GroupPauses {
+    let group = GroupPause {
+        name: "workers.render".into(),
+        pauses: 7,
+        longest_s: 3.2,
+        total_s: 8.1,
+        partition_longest_s: 4.4,
+    };
+    GroupPauses {
+        longest_s: 3.2,
+        total_s: 8.1,
+        partition_longest_s: 4.4,
+        groups: vec![group],
+    }
+}
+
+#[test]
+fn what_stood_still_and_what_was_uneven_has_its_numbers() {
+    let mut run = fixture::event_driven();
+    run.result.faults.push(FaultInfo {
+        unavailable: vec![Unavailability {
+            name: "begin".into(),
+            windows: 1,
+            longest_s: 2.5,
+            total_s: 2.5,
+        }],
+        pause_s: Some(3.2),
+        ..FaultInfo::default()
+    });
+    run.result.group_pauses = Some(pauses());
+    run.result.skew = vec![TopicSkew {
+        name: "jobs.render".into(),
+        records_max: 6_000,
+        records_mean: 1_000.0,
+        imbalance: 6.0,
+        lag_max_busiest: Some(91),
+        ..TopicSkew::default()
+    }];
+    let page = run_html(&run.page());
+    let queues = [
+        "id=\"queues\"",
+        "jobs.render",
+        "6,000",
+        "91 / –",
+        "workers.render",
+        "8.1",
+    ];
+    assert_order(&page, &queues);
+    let faults = ["nothing succeeded for", "longest pause of a group", "begin 2.5"];
+    assert_order(&page, &faults);
+}
+
+#[test]
+fn a_sweep_over_broken_groups_puts_their_pauses_side_by_side() {
+    let (mut points, findings, keys) = (fixture::sweep_points(), findings(), keys());
+    let page = |points: &[SweepPoint]| sweep_html(&sweep_page(points, &findings, &keys));
+    assert!(!page(&points).contains("longest pause of a group"));
+    points[0].result.group_pauses = Some(pauses());
+    assert_order(&page(&points), &["longest pause of a group", "3.2", "8.1"]);
 }
 
 #[test]

@@ -118,15 +118,7 @@ impl Broker {
                 Ok(redpanda::effective(all.len(), theirs))
             }
             Programs::Kafka(kafka) => {
-                let settings = properties::effective(
-                    self.id,
-                    all,
-                    &self.listeners,
-                    &self.data(),
-                    options.flush_every_messages,
-                    options.session_timeout,
-                    theirs,
-                );
+                let settings = properties::effective(self.id, &self.listeners, &self.data(), options);
                 self.write(&self.settings_file(), &properties::to_file(&settings))?;
                 self.format(kafka, supervisor, cluster_id).await?;
                 Ok(settings)

@@ -103,6 +103,12 @@ impl LocalKafka {
         addresses.collect::<Vec<_>>().join(",")
     }
 
+    /// Addresses of the brokers whose processes run, past all proxies.
+    pub(super) fn addresses_alive(&self) -> Vec<String> {
+        let alive = self.brokers.iter().filter(|one| self.supervisor.is_alive(&one.name));
+        alive.map(|one| one.listeners.harness.address().to_string()).collect()
+    }
+
     /// Name of a broker's process at the supervisor.
     ///
     /// # Errors

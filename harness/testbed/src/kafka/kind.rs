@@ -23,6 +23,8 @@ pub enum BrokerFeature {
     ProducerBench,
     /// A flush to disk after a number of messages that the caller chooses.
     FlushEveryMessages,
+    /// Access rules (ACLs) that hold for clients which do not say who they are.
+    Authorizer,
 }
 
 impl BrokerKind {
@@ -58,6 +60,9 @@ impl BrokerKind {
             (Self::Redpanda, BrokerFeature::FlushEveryMessages) => Some(
                 "Redpanda flushes before every acknowledgement (acks=all), whatever the number; leave it out, or use --broker kafka",
             ),
+            (Self::Redpanda, BrokerFeature::Authorizer) => {
+                Some("Redpanda asks for a log-in before it heeds access rules, and ours has none; use --broker kafka")
+            }
         }
     }
 
@@ -90,6 +95,7 @@ mod tests {
             BrokerFeature::ConsumerProtocol,
             BrokerFeature::ProducerBench,
             BrokerFeature::FlushEveryMessages,
+            BrokerFeature::Authorizer,
         ] {
             BrokerKind::Kafka.require(feature).unwrap();
             let error = BrokerKind::Redpanda.require(feature).unwrap_err();

@@ -32,6 +32,7 @@
 //!
 //! Must not make topics, nor produce or consume: whoever needs that has a client library.
 
+mod access;
 mod bench;
 mod broker;
 mod check;
@@ -48,6 +49,7 @@ mod properties;
 mod redpanda;
 mod wire;
 
+pub use access::Access;
 pub use bench::ProducerBench;
 pub use check::{BrokersFound, SecurityProtocol, check_brokers};
 pub use cluster::LocalKafka;

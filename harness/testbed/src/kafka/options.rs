@@ -54,6 +54,8 @@ pub struct KafkaOptions {
     /// Members that use the newer group protocol, silent for this long, are out of their group: half a second to five
     /// minutes; classic members ask for theirs. Absent, Kafka's default.
     pub session_timeout: Option<Duration>,
+    /// Access rules are heeded (Kafka's own authorizer); without a rule everything is allowed.
+    pub authorizer: bool,
     /// Settings over ours. Those that place the server or weaken its durability are refused. Kafka warns of one that it
     /// does not know, in its log, and starts.
     pub settings: BTreeMap<String, String>,
@@ -79,6 +81,7 @@ impl KafkaOptions {
             listeners: drawn.collect::<Result<_>>()?,
             flush_every_messages: None,
             session_timeout: None,
+            authorizer: false,
             settings: BTreeMap::new(),
             heap_mb: HEAP_MB,
             base: base_directory(),
@@ -90,6 +93,9 @@ impl KafkaOptions {
     pub(super) fn needs_kafka(&self) -> Option<String> {
         if self.flush_every_messages.is_some() {
             return Some("a number of messages between flushes is asked for, which is a setting of Kafka".to_owned());
+        }
+        if self.authorizer {
+            return Some("access rules are asked for, which only Kafka heeds here".to_owned());
         }
         let name = self.settings.keys().find(|name| name.contains('.'))?;
         Some(format!("{name} is a setting of Kafka"))

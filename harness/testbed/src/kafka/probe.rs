@@ -86,7 +86,7 @@ pub(super) enum Failure {
 }
 
 pub(super) async fn ask_versions(address: &str) -> Result<BrokerAnswer, Failure> {
-    let response = exchange(address, Ask::ApiVersions).await?;
+    let response = exchange(address, &wire::request(Ask::ApiVersions)).await?;
     match wire::api_versions(&response) {
         Some((0, ranges)) => Ok(BrokerAnswer { ranges }),
         Some((code, _)) => Err(Failure::Code(code)),
@@ -95,7 +95,7 @@ pub(super) async fn ask_versions(address: &str) -> Result<BrokerAnswer, Failure>
 }
 
 pub(super) async fn ask_brokers(address: &str) -> Result<Vec<BrokerAddress>, Failure> {
-    let response = exchange(address, Ask::Brokers).await?;
+    let response = exchange(address, &wire::request(Ask::Brokers)).await?;
     let brokers = wire::brokers(&response).ok_or(Failure::Foreign(response))?;
     let mut brokers: Vec<BrokerAddress> = brokers
         .into_iter()
@@ -109,10 +109,10 @@ pub(super) async fn ask_brokers(address: &str) -> Result<Vec<BrokerAddress>, Fai
 }
 
 /// One request and its response, without the size.
-async fn exchange(address: &str, ask: Ask) -> Result<Vec<u8>, Failure> {
+pub(super) async fn exchange(address: &str, request: &[u8]) -> Result<Vec<u8>, Failure> {
     let exchanged = timeout(ANSWER_WITHIN, async {
         let mut stream = TcpStream::connect(address).await.map_err(Failure::Refused)?;
-        stream.write_all(&wire::request(ask)).await.map_err(Failure::Closed)?;
+        stream.write_all(request).await.map_err(Failure::Closed)?;
         let mut size = [0; 4];
         stream.read_exact(&mut size).await.map_err(Failure::Closed)?;
         let Some(length) = wire::response_length(size) else {

@@ -66,6 +66,9 @@ pub(super) async fn find(supervisor: &Supervisor, options: &KafkaOptions) -> Res
             if options.flush_every_messages.is_some() {
                 kind.require(BrokerFeature::FlushEveryMessages)?;
             }
+            if options.authorizer {
+                kind.require(BrokerFeature::Authorizer)?;
+            }
             redpanda::validate(&options.settings)?;
         }
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::listeners::{BrokerListeners, CONTROLLER};
+use super::options::KafkaOptions;
 use crate::error::{Result, TestbedError};
 
 /// Ours alone: they place the broker, or an acknowledgement would mean less than the report says.
@@ -47,24 +48,37 @@ pub(super) fn validate(settings: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// The settings of broker `node_id` (from 1) of all whose listeners are given; theirs win over ours.
+/// The settings of broker `node_id` (from 1) of all that the options list; the caller's own win over ours.
 pub(super) fn effective(
     node_id: u32,
-    all: &[BrokerListeners],
     own: &BrokerListeners,
     data: &Path,
-    flush_every_messages: Option<u64>,
-    session_timeout: Option<Duration>,
-    theirs: &BTreeMap<String, String>,
+    options: &KafkaOptions,
 ) -> BTreeMap<String, String> {
+    let all = &options.listeners;
     let mut settings = placement(node_id, all, own, data);
     settings.extend(behaviour(all.len()));
-    if let Some(messages) = flush_every_messages {
+    if let Some(messages) = options.flush_every_messages {
         settings.insert("log.flush.interval.messages".to_owned(), messages.to_string());
     }
-    settings.extend(session_timeout.map(group_times).unwrap_or_default());
-    settings.extend(theirs.clone());
+    settings.extend(options.session_timeout.map(group_times).unwrap_or_default());
+    if options.authorizer {
+        settings.extend(access_rules());
+    }
+    settings.extend(options.settings.clone());
     settings
+}
+
+/// Rules are heeded, and none is there yet. Nobody is a `super.users`: all our clients, brokers included, are the same
+/// anonymous one, and a rule would not hold for it then.
+fn access_rules() -> BTreeMap<String, String> {
+    map([
+        (
+            "authorizer.class.name",
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
+        ),
+        ("allow.everyone.if.no.acl.found", "true".to_owned()),
+    ])
 }
 
 fn placement(node_id: u32, all: &[BrokerListeners], own: &BrokerListeners, data: &Path) -> BTreeMap<String, String> {
@@ -145,14 +159,20 @@ fn map<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
     use crate::kafka::listeners::numbered as broker;
+    use crate::kafka::options::BrokerCount;
 
     fn of_cluster(brokers: &[BrokerListeners], theirs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let theirs = theirs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let session = Some(Duration::from_secs(1));
-        let (own, data) = (&brokers[0], Path::new("/data"));
-        effective(1, brokers, own, data, Some(1), session, &theirs.collect())
+        let options = KafkaOptions {
+            listeners: brokers.to_vec(),
+            flush_every_messages: Some(1),
+            session_timeout: Some(Duration::from_secs(1)),
+            settings: theirs.collect(),
+            ..KafkaOptions::new("r1", BrokerCount::One).unwrap()
+        };
+        effective(1, &brokers[0], Path::new("/data"), &options)
     }
 
     #[test]
@@ -187,6 +207,14 @@ mod tests {
         assert!(message.contains("log.dirs"), "{message}");
         let broken = BTreeMap::from([("a".to_owned(), "1\nlog.dirs=/tmp".to_owned())]);
         assert!(validate(&broken).is_err());
+    }
+
+    #[test]
+    fn access_rules_are_heeded_only_if_asked_for_and_nobody_is_above_them() {
+        assert!(!of_cluster(&[broker(100)], &[]).contains_key("authorizer.class.name"));
+        let settings = access_rules();
+        assert_eq!(settings["allow.everyone.if.no.acl.found"], "true");
+        assert!(!settings.contains_key("super.users"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!   response   size i32 │ correlation i32 │ body            a string is its length in i16, -1 for none, and its bytes
 //! ```
 //!
-//! Pure. Must not grow into a client: what needs more than these two has librdkafka.
+//! Pure. Must not grow into a client: what needs more than these two, and those of [`super::access`], has librdkafka.
 
 /// Name under which we ask.
 const CLIENT_ID: &str = "crossover";
@@ -33,6 +33,11 @@ pub(super) fn request(ask: Ask) -> Vec<u8> {
         // An array of no topics; a null array would mean all.
         Ask::Brokers => (3, 1, &[0, 0, 0, 0]),
     };
+    framed(key, version, body)
+}
+
+/// A request of any kind, its size included.
+pub(super) fn framed(key: i16, version: i16, body: &[u8]) -> Vec<u8> {
     let mut message = Vec::new();
     message.extend(key.to_be_bytes());
     message.extend(version.to_be_bytes());
@@ -78,30 +83,32 @@ pub(super) fn brokers(response: &[u8]) -> Option<Vec<(i32, String, i32)>> {
     read.collect()
 }
 
-struct Reader<'a>(&'a [u8]);
+/// Reads a response from its front.
+pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn of_response(response: &'a [u8]) -> Option<Self> {
+    /// Behind the correlation, if that is ours.
+    pub(super) fn of_response(response: &'a [u8]) -> Option<Self> {
         let mut reader = Self(response);
         (reader.i32()? == CORRELATION).then_some(reader)
     }
 
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(taken)
     }
 
-    fn i16(&mut self) -> Option<i16> {
+    pub(super) fn i16(&mut self) -> Option<i16> {
         self.take(2)?.try_into().ok().map(i16::from_be_bytes)
     }
 
-    fn i32(&mut self) -> Option<i32> {
+    pub(super) fn i32(&mut self) -> Option<i32> {
         self.take(4)?.try_into().ok().map(i32::from_be_bytes)
     }
 
     /// Empty for none.
-    fn string(&mut self) -> Option<String> {
+    pub(super) fn string(&mut self) -> Option<String> {
         match self.i16()? {
             -1 => Some(String::new()),
             length => String::from_utf8(self.take(usize::try_from(length).ok()?)?.to_vec()).ok(),

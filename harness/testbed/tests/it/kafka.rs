@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crossover_testbed::kafka::{BrokerCount, brokers_seen_at, fetch_libs, find_java, find_libs};
+use crossover_testbed::kafka::{Access, BrokerCount, brokers_seen_at, fetch_libs, find_java, find_libs};
 use crossover_testbed::links::{KafkaRole, Link};
 use crossover_testbed::toxiproxy::{Direction, Toxic, ToxiproxyOptions, fetch_toxiproxy};
 use crossover_testbed::{
@@ -261,4 +261,12 @@ async fn a_frozen_broker_answers_after_the_thaw() {
             .to_string()
             .contains("no broker 2")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
+async fn a_broker_without_an_authorizer_refuses_nobody_and_says_so() {
+    let bed = shared().await;
+    let error = bed.kafka.deny(Access::WriteTopic, "kept").await.unwrap_err();
+    assert!(error.to_string().contains("No Authorizer is configured"), "{error}");
 }

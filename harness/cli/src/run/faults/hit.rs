@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use crossover_testbed::kafka::Access;
 use crossover_testbed::links::Link;
 use sqlx::{Connection, PgConnection};
 
@@ -30,6 +31,8 @@ pub(super) enum Hit {
     Topic(TopicFault, String),
     /// The service that handlers call.
     Downstream(DownstreamFault),
+    /// What is refused, of which topic or group.
+    Denied(Access, String),
 }
 
 /// A process, and how it is started again.
@@ -56,7 +59,7 @@ impl Hit {
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Connections(_) | Self::Snapshot(_) | Self::Sessions => 0,
-            Self::Links(..) | Self::Topic(..) | Self::Downstream(_) => 1,
+            Self::Links(..) | Self::Topic(..) | Self::Downstream(_) | Self::Denied(..) => 1,
             Self::Processes(_, processes) => match processes.first() {
                 Some(Process::Part(_)) => 3,
                 _ => 2,
@@ -76,6 +79,8 @@ impl fmt::Display for Hit {
             Self::Snapshot(_) => f.write_str("snapshot in PostgreSQL"),
             Self::Topic(_, topic) => write!(f, "topic {topic}"),
             Self::Downstream(_) => f.write_str("downstream"),
+            Self::Denied(Access::WriteTopic, topic) => write!(f, "writes to topic {topic}"),
+            Self::Denied(Access::ReadGroup, group) => write!(f, "group {group}"),
         }
     }
 }
@@ -95,6 +100,14 @@ impl Timeline {
             Action::Postgres(PostgresFault::ExhaustConnections) => Hit::Connections(Arc::default()),
             Action::Postgres(PostgresFault::HoldTransaction) => Hit::Snapshot(Arc::default()),
             Action::Downstream(fault) => Hit::Downstream(*fault),
+            Action::Deny(access, job_type) => {
+                let broker = self.broker()?;
+                let name = match access {
+                    Access::WriteTopic => broker.topic(job_type),
+                    Access::ReadGroup => broker.group(job_type),
+                };
+                Hit::Denied(*access, name)
+            }
             Action::Topic(fault, job_type) => Hit::Topic(*fault, self.broker()?.topic(job_type)),
         })
     }

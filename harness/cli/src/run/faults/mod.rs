@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use crossover_evidence::result::FaultInfo;
 use crossover_proto::clock::MonotonicNs;
 use crossover_testbed::{LocalKafka, LocalPostgres, Supervisor};
@@ -200,6 +200,7 @@ impl Timeline {
             Hit::Snapshot(held) => postgres::hold_snapshot(&self.servers.database, held).await,
             Hit::Topic(fault, topic) => topic::inject(&self.broker()?, *fault, topic).await,
             Hit::Downstream(fault) => self.make_sick(*fault, lasts).await,
+            Hit::Denied(access, name) => Ok(self.kafka()?.deny(*access, name).await?),
         }
     }
 
@@ -214,6 +215,11 @@ impl Timeline {
             }
             Hit::Topic(fault, topic) => topic::mend(&self.broker()?, *fault, topic).await,
             Hit::Downstream(fault) => self.make_well(*fault).await,
+            Hit::Denied(access, name) => {
+                let heeded = self.kafka()?.permit(*access, name).await?;
+                ensure!(heeded, "the broker still refuses it, though no rule is left");
+                Ok(())
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crossover_testbed::Toxic;
+use crossover_testbed::kafka::Access;
 use crossover_testbed::links::Link;
 use crossover_testbed::toxiproxy::Direction;
 
@@ -23,6 +24,8 @@ pub enum Action {
     Topic(TopicFault, String),
     /// The service that handlers call is made sick.
     Downstream(DownstreamFault),
+    /// The broker refuses this, for a job type's topic or group.
+    Deny(Access, String),
 }
 
 /// What is done to a process.
@@ -117,6 +120,7 @@ impl Fault {
             FaultKind::TerminateBackends => Action::Postgres(self.in_postgres(PostgresFault::TerminateBackends)?),
             FaultKind::ExhaustConnections => Action::Postgres(self.in_postgres(PostgresFault::ExhaustConnections)?),
             FaultKind::HoldTransaction => Action::Postgres(self.in_postgres(PostgresFault::HoldTransaction)?),
+            FaultKind::Deny => self.denied()?,
             FaultKind::DeleteTopic => Action::Topic(TopicFault::Delete, self.topic()?),
             FaultKind::LimitMessageSize => {
                 let bytes = needed("bytes", self.bytes)?;
@@ -242,6 +246,22 @@ impl Fault {
         })
     }
 
+    /// Relays alone write, and workers alone are in groups: the target says whom it hits.
+    fn denied(&self) -> Result<Action, Problem> {
+        let known = [("topic", Access::WriteTopic), ("group", Access::ReadGroup)];
+        let (kind, job_type) = self.target.split_once(':').unwrap_or_default();
+        let access = known
+            .into_iter()
+            .find(|(name, _)| *name == kind && !job_type.is_empty());
+        access
+            .map(|(_, access)| Action::Deny(access, job_type.to_owned()))
+            .ok_or_else(|| {
+                let found = &self.target;
+                let why = "a refusal allows topic:JOB_TYPE (writing to it) and group:JOB_TYPE (taking part in it)";
+                ("target", format!("found {found:?}; {why}"))
+            })
+    }
+
     fn toxic(&self) -> Result<Toxic, Problem> {
         Ok(match self.kind {
             FaultKind::Latency => Toxic::Latency {
@@ -294,14 +314,16 @@ impl Action {
                 .iter()
                 .all(|link| *link == Link::Postgres(crossover_testbed::links::PostgresRole::Replicas)),
             Self::Postgres(_) | Self::Downstream(_) => true,
-            Self::Topic(..) => false,
+            Self::Topic(..) | Self::Deny(..) => false,
         }
     }
 
     /// The job type whose topic it is about.
     pub fn job_type(&self) -> Option<&str> {
         match self {
-            Self::Topic(_, job_type) | Self::Process(_, ProcessTarget::BrokerLeader(job_type)) => Some(job_type),
+            Self::Topic(_, job_type)
+            | Self::Deny(_, job_type)
+            | Self::Process(_, ProcessTarget::BrokerLeader(job_type)) => Some(job_type),
             Self::Process(..) | Self::Link(..) | Self::Postgres(_) | Self::Downstream(_) => None,
         }
     }
@@ -336,6 +358,9 @@ mod tests {
         )
         .unwrap();
         assert!(!small.is_in_every_mode());
+        let denied = action("kind = \"deny\"\ntarget = \"group:work\"", false).unwrap();
+        assert_eq!(denied, Action::Deny(Access::ReadGroup, "work".to_owned()));
+        assert!(!denied.is_in_every_mode() && denied.job_type() == Some("work"));
         assert!(action("kind = \"hold-transaction\"\ntarget = \"postgres\"", false).is_ok());
         let failing = action("kind = \"downstream-fail\"\ntarget = \"downstream\"", false).unwrap();
         assert_eq!(failing, Action::Downstream(DownstreamFault::Fail { share: 1.0 }));
@@ -382,6 +407,11 @@ mod tests {
         );
         let said = refused("kind = \"delete-topic\"\ntarget = \"work\"");
         assert!(said.contains("topic:JOB_TYPE"), "{said}");
+        let said = refused("kind = \"deny\"\ntarget = \"relay:1\"");
+        assert!(
+            said.contains("topic:JOB_TYPE") && said.contains("group:JOB_TYPE"),
+            "{said}"
+        );
         let (key, said) = action("kind = \"down\"\ntarget = \"link:kafka\"", false).unwrap_err();
         assert!(key == "target" && said.contains("topology.proxied = true"), "{said}");
     }

@@ -119,6 +119,8 @@ pub enum FaultKind {
     DownstreamFail,
     /// The service that handlers call answers late.
     DownstreamSlow,
+    /// The broker refuses writes to a topic, or to let anybody take part in a group.
+    Deny,
 }
 
 /// As in a scenario.

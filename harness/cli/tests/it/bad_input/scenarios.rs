@@ -16,7 +16,7 @@ fn each_fault_of_a_scenario_is_named_with_its_place() {
     let fault = |kind: &str, target: &str, at: &str| {
         format!("{TINY}\n[[faults]]\nkind = \"{kind}\"\ntarget = \"{target}\"\nat = \"{at}\"\n")
     };
-    let cases: [(String, &[&str]); 21] = [
+    let cases: [(String, &[&str]); 24] = [
         // The file, its line, the key, and the nearest name that is one.
         (
             tiny_with("rate_per_s", "rate_per_sec"),
@@ -105,7 +105,25 @@ fn each_fault_of_a_scenario_is_named_with_its_place() {
             fault("stop", "worker:1", "1500ms"),
             &["faults[0].at: found 1s 500ms for 1s; it must end within the load, which lasts 2s"],
         ),
+        (
+            fault("deny", "topic:reserve", "0s"),
+            &["faults[0].kind: found \"deny\"", "event_driven.authorizer = true"],
+        ),
+        (
+            fault("deny", "relay:1", "0s"),
+            &["faults[0].target: found \"relay:1\"", "group:JOB_TYPE"],
+        ),
         // Inside the workload too.
+        (
+            tiny_with(
+                "[[workload.definitions]]",
+                "[workload]\nhot_partition_share = 0.5\n[[workload.definitions]]",
+            ) + "\n[event_driven]\npartitions = 1\n",
+            &[
+                "workload.hot_partition_share: found 0.5",
+                "event_driven.partitions to 2 or more",
+            ],
+        ),
         (
             tiny_with("count = 2", "cuont = 2"),
             &["line 31", "unknown field `cuont`", "did you mean \"count\"?"],
@@ -234,7 +252,11 @@ fn servers_of_the_users_own_are_not_to_be_broken_nor_set() {
         "postgres://ann@127.0.0.1:1/x",
     ];
     let fault = "\n[[faults]]\nkind = \"kill\"\ntarget = \"postgres\"\nat = \"1s\"\nfor = \"100ms\"\n";
-    let cases: [(String, &[&str]); 4] = [
+    let cases: [(String, &[&str]); 5] = [
+        (
+            format!("{TINY}\n[event_driven]\nauthorizer = true\n"),
+            &["event_driven.authorizer: found true", "yours to make"],
+        ),
         (
             format!("{TINY}\n[event_driven]\nsession_timeout = \"5s\"\n"),
             &["event_driven.session_timeout: found 5s", "6s"],

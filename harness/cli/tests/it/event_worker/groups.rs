@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crossover_proto::JobId;
+use crossover_proto::load::Work;
+use crossover_testbed::kafka::Access;
 
 use super::bed::{Bed, SOON, taking};
 use crate::conformance::system::Part;
@@ -72,4 +74,35 @@ pub async fn a_revoked_partition_waits_for_what_runs() {
         0.0,
         "nothing came again"
     );
+}
+
+pub async fn a_member_that_its_group_refuses_goes_on_when_it_is_allowed_again() {
+    is_refused_and_goes_on(&["--session-timeout", "2s"]).await;
+}
+
+/// Its client takes a refusal for fatal.
+pub async fn a_member_of_the_new_protocol_does_the_same() {
+    is_refused_and_goes_on(&["--group-protocol", "consumer"]).await;
+}
+
+async fn is_refused_and_goes_on(args: &[&str]) {
+    let bed = Bed::new(2).await;
+    let worker = bed.worker(args).await;
+    bed.owns(&worker, 2).await;
+    let kafka = bed.servers.kafka().await;
+    assert!(kafka.deny(Access::ReadGroup, &bed.group()).await.unwrap());
+    bed.owns(&worker, 0).await;
+    bed.start("one", 20, &Work::default()).await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let done = "SELECT count(*) FROM job WHERE state <> 'queued'";
+    assert_eq!(bed.database.number(done).await, 0);
+    let said = bed.log_of(&worker);
+    assert!(said.contains("GroupAuthorizationFailed"), "{said}");
+
+    assert!(kafka.permit(Access::ReadGroup, &bed.group()).await.unwrap());
+    bed.all_completed(20).await;
+    bed.all_committed().await;
+    bed.terminate(&worker).await;
+    assert_eq!(bed.started(&worker).len(), 20);
+    assert_tables_equal_audit(&bed.database.pool).await;
 }

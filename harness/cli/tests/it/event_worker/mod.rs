@@ -42,5 +42,7 @@ cases! {
         a_worker_that_joins_and_leaves_costs_no_second_execution
         a_group_of_the_new_protocol_does_the_same
         a_revoked_partition_waits_for_what_runs
+        a_member_that_its_group_refuses_goes_on_when_it_is_allowed_again
+        a_member_of_the_new_protocol_does_the_same
     }
 }

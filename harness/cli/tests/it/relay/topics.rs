@@ -1,5 +1,6 @@
 //! Topics that are missing, deleted, or not as they should be.
 
+use crossover_testbed::kafka::Access;
 use rdkafka::admin::{AdminOptions, AlterConfig, ResourceSpecifier};
 
 use crate::servers::wait_until;
@@ -101,5 +102,33 @@ async fn a_topic_that_refuses_all_records_is_tried_less_and_less_often_and_holds
     bed.admin().alter_configs([&open], &AdminOptions::new()).await.unwrap();
     bed.all_sent().await;
     bed.assert_all_arrived_in_order("closed").await;
+    bed.assert_all_arrived_in_order("good").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
+async fn a_topic_that_may_not_be_written_is_tried_again_and_holds_up_no_other() {
+    let bed = Bed::new().await;
+    bed.relay("r1", &["--redispatch-after", "1h"]).await;
+    for job_type in ["secret", "good"] {
+        bed.fill(job_type, 5, 5, 100).await;
+    }
+    bed.all_sent().await;
+    let (kafka, topic) = (bed.servers.kafka().await, bed.topic("secret"));
+    assert!(kafka.deny(Access::WriteTopic, &topic).await.unwrap());
+    bed.fill("secret", 10, 5, 100).await;
+    for _ in 0..5 {
+        bed.fill("good", 20, 5, 100).await;
+        wait_until("the others are marked", SOON, async || bed.pending().await == 50).await;
+    }
+    let said = bed.log("r1");
+    assert!(
+        said.contains("TopicAuthorizationFailed") && said.contains(&topic),
+        "{said}"
+    );
+
+    assert!(kafka.permit(Access::WriteTopic, &topic).await.unwrap());
+    bed.all_sent().await;
+    bed.assert_all_arrived_in_order("secret").await;
     bed.assert_all_arrived_in_order("good").await;
 }
