@@ -46,6 +46,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Run a scenario that breaks things under load, and say what was lost, doubled and reordered, and how long recovery took
     Chaos(ChaosArgs),
+    /// Find the highest arrival rate that holds: an interval, from runs at several rates
+    Capacity(CapacityArgs),
     /// Write the report of a run again from what it recorded, also of one that died
     Report(ReportArgs),
     /// Say which servers would be used, what is missing, and how to get it; with --testbed external, look at yours
@@ -198,6 +200,48 @@ pub struct ChaosArgs {
     /// Dispatch mode [default: event-driven; of all: each that the scenario has a fault for]
     pub mode: Option<Mode>,
     /// How it is run.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What `capacity` searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CapacityMode {
+    /// Workers poll, as the scenario has it.
+    Polling,
+    /// Workers poll, with the settings of `[polling.tuned]`.
+    PollingTuned,
+    /// Outbox, relay, broker, consumers.
+    EventDriven,
+    /// All three, one after the other.
+    All,
+}
+
+/// Flags of `capacity`.
+#[derive(Debug, Clone, Args)]
+pub struct CapacityArgs {
+    /// What is searched
+    #[arg(required_unless_present = "resume")]
+    pub mode: Option<CapacityMode>,
+    /// A scenario under scenarios/bench/, or the path of a scenario file; its last phase is the step [default: capacity]
+    #[arg(conflicts_with = "resume")]
+    pub scenario: Option<String>,
+    /// Search once for each number of engine replicas, as in 1,2,4,8 [default: the scenario's]
+    #[arg(long, value_delimiter = ',', conflicts_with = "resume")]
+    pub replicas: Vec<u32>,
+    /// Search so often, to see how far the intervals lie apart
+    #[arg(long, default_value_t = 1, conflicts_with = "resume", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeat: u32,
+    /// Width of the interval, as a share of its lower end, at which a search ends
+    #[arg(long, default_value_t = 0.10, conflicts_with = "resume")]
+    pub tolerance: f64,
+    /// Most steps of one search
+    #[arg(long, default_value_t = 14, conflicts_with = "resume", value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub steps: u32,
+    /// Go on with a search that was broken off: its directory. Flags for servers are to be given again
+    #[arg(long, value_name = "DIR", conflicts_with = "mode")]
+    pub resume: Option<PathBuf>,
+    /// How each step is run.
     #[command(flatten)]
     pub run: RunArgs,
 }

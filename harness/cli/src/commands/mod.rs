@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod bench;
+pub mod capacity;
 pub mod chaos;
 pub mod clean;
 mod compare;

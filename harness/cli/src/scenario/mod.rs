@@ -3,7 +3,9 @@
 mod event_driven;
 mod fault;
 mod file;
+mod rate;
 mod sweep;
+mod tuned;
 mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +22,9 @@ use crate::args::Mode;
 pub use event_driven::{EventDriven, ProtocolKind, StrategyKind};
 pub use fault::{Action, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments};
 pub use file::{Scenario, kept_trace, load, reload};
+pub use rate::Rates;
 pub use sweep::{Point, without_sweep};
+pub use tuned::Tuned;
 
 /// The file's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -170,6 +174,8 @@ pub struct Polling {
     pub wake: WakeKind,
     /// How claimers meet at the same rows: `skip-locked` or `blocking`.
     pub claim: Claim,
+    /// What is tried before the architecture is blamed.
+    pub tuned: Tuned,
 }
 
 impl Default for Polling {
@@ -179,6 +185,7 @@ impl Default for Polling {
             batch: 100,
             wake: WakeKind::Interval,
             claim: Claim::SkipLocked,
+            tuned: Tuned::default(),
         }
     }
 }
