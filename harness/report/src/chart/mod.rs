@@ -5,6 +5,7 @@
 
 pub mod bars;
 mod canvas;
+pub mod capacity;
 pub mod compare;
 pub mod connections;
 pub mod cpu;

@@ -4,6 +4,7 @@
 //! style and script, and the SVG of `chart`, whose backend escapes.
 
 mod banner;
+mod capacity;
 mod checks;
 mod compare;
 mod figures;
@@ -17,6 +18,7 @@ mod sweep;
 mod table;
 mod testbed;
 
+pub use capacity::capacity_html;
 pub use checks::{claim_word, ledger};
 pub use compare::compare_html;
 pub use run::run_html;
