@@ -36,6 +36,8 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => commands::bench::run(args).await,
         Command::Chaos(args) => commands::chaos::run(args).await,
         Command::Capacity(args) => commands::capacity::run(args).await,
+        Command::Sweep(args) => commands::sweep::command(args).await,
+        Command::Map(args) => commands::map::run(args).await,
         Command::Report(args) => commands::report::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Setup => commands::setup::run().await,

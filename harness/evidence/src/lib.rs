@@ -18,7 +18,8 @@
 //!   long no relay led; [`availability`]: what could
 //!   still be handed in while it lasted;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
-//! - [`plateau`]: why a run did not get faster; [`capacity`]: the contract of `capacity.json`;
+//! - [`plateau`]: why a run did not get faster; [`capacity`]: the highest rate
+//!   that holds; [`map`]: who leads at which rate and size;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
@@ -30,6 +31,7 @@ pub mod compare;
 pub mod latency;
 pub mod ledger;
 pub mod load;
+pub mod map;
 pub mod measure;
 mod pairs;
 pub mod plan;

@@ -169,7 +169,7 @@ pub const SEARCH_HEADS: [&str; 7] = ["search", "holds", "width", "steps", "p99 t
 /// One search: its interval, p99 where it still held, host CPU where it did not, and the cause.
 pub fn search_row(search: &Searched) -> Vec<String> {
     let capacity = &search.capacity;
-    let best = capacity
+    let mut best = capacity
         .steps
         .iter()
         .filter(|step| step.verdict == StepVerdict::Held && Some(step.rate_per_s) == capacity.holds.low);
@@ -180,7 +180,7 @@ pub fn search_row(search: &Searched) -> Vec<String> {
         interval(capacity.holds),
         width(capacity.holds),
         count(capacity.steps.len() as u64),
-        ms_or_none(best.last().and_then(|step| step.p99_ms)),
+        ms_or_none(best.next_back().and_then(|step| step.p99_ms)),
         percent_or_none(failure.and_then(|step| step.host_cpu_share)),
         cause.map_or_else(|| NONE.to_owned(), cause_name),
     ]

@@ -21,9 +21,9 @@ use crate::args::Mode;
 
 pub use event_driven::{EventDriven, ProtocolKind, StrategyKind};
 pub use fault::{Action, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments};
-pub use file::{Scenario, kept_trace, load, reload};
+pub use file::{Scenario, kept_trace, load, reload, reload_with};
 pub use rate::Rates;
-pub use sweep::{Point, without_sweep};
+pub use sweep::{Point, value_of, without_sweep};
 pub use tuned::Tuned;
 
 /// The file's content.

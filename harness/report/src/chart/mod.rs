@@ -12,6 +12,7 @@ pub mod cpu;
 pub mod dead_tuples;
 pub mod draw;
 mod end_labels;
+pub mod heat;
 pub mod hops;
 mod ink;
 mod labels;

@@ -3,6 +3,7 @@
 mod capacity;
 mod compare;
 mod grid;
+mod map;
 mod markdown;
 mod sweep;
 mod terminal;
@@ -10,6 +11,7 @@ mod terminal;
 pub use capacity::{capacity_markdown, capacity_terminal};
 pub use compare::{compare_markdown, compare_terminal};
 pub use grid::{grid, markdown_table};
+pub use map::{map_markdown, map_terminal};
 pub use markdown::run_markdown;
 pub use sweep::{sweep_markdown, sweep_terminal};
 pub use terminal::run_terminal;

@@ -7,6 +7,8 @@ use crossover_evidence::capacity::search::Settings;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{CapacityArgs, CapacityMode, Mode};
+use crate::commands::running::run_name;
+use crate::commands::variants;
 use crate::failure::bad_input;
 use crate::scenario::{Document, Rates};
 
@@ -39,35 +41,14 @@ pub struct Search {
 impl Search {
     /// Its dispatch mode.
     pub fn mode(&self) -> Mode {
-        mode_of(self.variant)
+        variants::mode_of(self.variant)
     }
 
     /// The overrides that make the scenario its own, but for the rate.
     pub fn overrides(&self, document: &Document) -> Vec<String> {
-        let mut overrides = variant_overrides(self.variant, document);
-        overrides.extend(self.replicas.map(|count| format!("topology.replicas={count}")));
-        overrides
+        variants::overrides(self.variant, self.replicas, document)
     }
 }
-
-/// How a variant dispatches.
-pub fn mode_of(variant: Variant) -> Mode {
-    match variant {
-        Variant::PollingDefault | Variant::PollingTuned => Mode::Polling,
-        Variant::EventDriven => Mode::EventDriven,
-    }
-}
-
-/// The overrides that make a scenario's settings the variant's.
-pub fn variant_overrides(variant: Variant, document: &Document) -> Vec<String> {
-    match variant {
-        Variant::PollingTuned => document.polling.tuned_overrides(),
-        Variant::PollingDefault | Variant::EventDriven => Vec::new(),
-    }
-}
-
-/// All variants, in the order in which they are run and told.
-pub const VARIANTS: [Variant; 3] = [Variant::PollingDefault, Variant::PollingTuned, Variant::EventDriven];
 
 impl Campaign {
     /// From the flags.
@@ -93,7 +74,7 @@ impl Campaign {
             CapacityMode::Polling => &[Variant::PollingDefault],
             CapacityMode::PollingTuned => &[Variant::PollingTuned],
             CapacityMode::EventDriven => &[Variant::EventDriven],
-            CapacityMode::All => &VARIANTS,
+            CapacityMode::All => &variants::ALL,
         };
         let replicas: Vec<Option<u32>> = match args.replicas.as_slice() {
             [] => vec![None],
@@ -132,7 +113,7 @@ impl Campaign {
 
     /// Directory name: `capacity-<scenario>-<variant>-<utc>`.
     pub fn directory_name(&self) -> PathBuf {
-        super::super::running::run_name(&format!("capacity-{}", self.scenario), &self.mode)
+        run_name(&format!("capacity-{}", self.scenario), &self.mode)
     }
 }
 

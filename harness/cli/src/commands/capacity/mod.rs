@@ -15,14 +15,12 @@ use crossover_testbed::RunLock;
 
 use self::campaign::Campaign;
 use self::steps::Bench;
-use super::running::{options, output_directory, overrides, shown, watch_interrupt, with_left_behind};
+use super::running::{options, output_directory, overrides, resumed, shown, watch_interrupt, with_left_behind};
 use crate::args::{CapacityArgs, CapacityMode};
 use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
 use crate::place::{self, CAPACITY_FILE};
 use crate::run::{self, Progress, RunDirectory};
 use crate::scenario::{self, Scenario};
-
-pub use self::campaign::{VARIANTS, mode_of, variant_overrides};
 
 /// Runs the command.
 ///
@@ -40,7 +38,11 @@ pub async fn run(args: CapacityArgs) -> anyhow::Result<ExitCode> {
         ));
     }
     let (whole, campaign) = match &args.resume {
-        Some(path) => resumed(path, &args)?,
+        Some(path) => {
+            let whole = resumed(path, &args.run, CAPACITY_FILE)?;
+            let campaign = read_campaign(&whole)?;
+            (whole, campaign)
+        }
         None => begun(&args)?,
     };
     let _lock = RunLock::acquire(&whole.path().file_name().unwrap_or_default().to_string_lossy())?;
@@ -113,24 +115,6 @@ fn begun(args: &CapacityArgs) -> anyhow::Result<(RunDirectory, Campaign)> {
     Ok((whole, campaign))
 }
 
-fn resumed(path: &Path, args: &CapacityArgs) -> anyhow::Result<(RunDirectory, Campaign)> {
-    if args.run.seed.is_some() || !args.run.set.is_empty() {
-        return Err(bad_input(
-            "--resume: the scenario is the one that was begun with; --seed and --set are not allowed",
-        ));
-    }
-    let path = place::run(path)?;
-    if !is_search(&path) {
-        let path = path.display();
-        return Err(bad_input(format!(
-            "--resume: {path} is no capacity search: it has no {CAPACITY_FILE}"
-        )));
-    }
-    let whole = RunDirectory::open(&std::fs::canonicalize(path)?);
-    let campaign = read_campaign(&whole)?;
-    Ok((whole, campaign))
-}
-
 fn read_campaign(whole: &RunDirectory) -> anyhow::Result<Campaign> {
     let path = whole.file(CAPACITY_FILE);
     let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
@@ -138,11 +122,7 @@ fn read_campaign(whole: &RunDirectory) -> anyhow::Result<Campaign> {
 }
 
 fn kept_scenario(whole: &RunDirectory, campaign: &Campaign, overrides: &[String]) -> anyhow::Result<Scenario> {
-    let scenario = scenario::load(&whole.file("scenario.toml"), overrides)?;
-    Ok(Scenario {
-        name: campaign.scenario.clone(),
-        ..scenario
-    })
+    scenario::reload_with(&whole.file("scenario.toml"), &campaign.scenario, overrides)
 }
 
 fn directory_of(whole: &RunDirectory, name: &str) -> anyhow::Result<RunDirectory> {
