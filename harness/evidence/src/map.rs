@@ -130,6 +130,8 @@ impl CrossoverMap {
 
 #[cfg(test)]
 mod tests {
+    use StepVerdict::{DidNotHold, Held, Unknown};
+
     use super::*;
 
     const POLLING: Variant = Variant::PollingDefault;
@@ -156,8 +158,11 @@ mod tests {
         }
     }
 
-    /// p99 and whether it holds, per rate, of polling and of event-driven.
-    fn map(points: &[(f64, (f64, StepVerdict), (f64, StepVerdict))]) -> CrossoverMap {
+    /// p99 and whether it holds.
+    type Seen = (f64, StepVerdict);
+
+    /// Per rate, what was seen of polling and of event-driven.
+    fn map(points: &[(f64, Seen, Seen)]) -> CrossoverMap {
         let both = points.iter().flat_map(|(rate, polling, event)| {
             [
                 point(POLLING, *rate, polling.0, polling.1),
@@ -178,8 +183,6 @@ mod tests {
             invalid_reasons: Vec::new(),
         }
     }
-
-    use StepVerdict::{DidNotHold, Held, Unknown};
 
     #[test]
     fn the_lower_p99_leads_a_small_difference_does_not_and_who_holds_leads_who_does_not() {

@@ -121,3 +121,106 @@ fn a_load_without_one_rate_is_refused_before_anything_starts() {
         assert!(place.runs().is_empty());
     }
 }
+
+/// Short enough for a grid: single jobs that take no time.
+const QUICK: &str = r#"title = "a grid of short runs"
+seed = 7
+
+[polling]
+interval = "20ms"
+
+[[load]]
+name = "step"
+arrivals = "constant"
+rate_per_s = 50
+duration = "3s"
+tick = "10ms"
+
+[[workload.definitions]]
+definition = { name = "single", steps = [{ name = "work", jobs = [{ job_type = "work" }] }] }
+"#;
+
+#[test]
+fn a_sweep_over_keys_of_the_command_line_keeps_what_is_finished() {
+    let place = Place::new();
+    let _turn = Turn::take();
+    let file = place.write("quick.toml", QUICK);
+    let mut command = place.crossover(["sweep"]);
+    command
+        .arg(file)
+        .args(["polling", "topology.workers=1,2", "--repeat", "2", "--output"])
+        .arg(place.path("runs"));
+    let told = said(&mut command);
+    assert_eq!(told.code, INVALID, "{}\n{}", told.output, told.errors);
+    let directory = place.only_run();
+    let plan = read_json(&directory.join("points.json"));
+    assert_eq!(plan["points"], serde_json::json!([["1"], ["2"], ["1"], ["2"]]));
+    assert!(read_json(&directory.join("02/result.json"))["topology"]["workers"] == 2);
+    assert!(
+        fs::read_to_string(directory.join("report.html"))
+            .unwrap()
+            .contains("Intervals")
+    );
+    // Backlogs are told for every run, not only for steps of a search.
+    let backlog = &read_json(&directory.join("01/result.json"))["phases"][0]["backlog"];
+    assert_eq!(backlog["jobs_per_s"], 50.0);
+
+    // As if the third had died, and the fourth never begun.
+    let kept = fs::metadata(directory.join("01/result.json"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    fs::remove_file(directory.join("03/result.json")).unwrap();
+    fs::remove_dir_all(directory.join("04")).unwrap();
+    let told = said(place.crossover(["sweep", "--resume"]).arg(&directory));
+    assert_eq!(told.code, INVALID, "{}\n{}", told.output, told.errors);
+    assert_eq!(told.errors.matches("point ").count(), 2, "{}", told.errors);
+    assert_eq!(
+        fs::metadata(directory.join("01/result.json"))
+            .unwrap()
+            .modified()
+            .unwrap(),
+        kept
+    );
+    assert!(directory.join("03/report.html").is_file() && directory.join("04/report.html").is_file());
+}
+
+#[test]
+fn a_map_runs_every_variant_at_every_place_and_goes_on_with_those_that_are_missing() {
+    let place = Place::new();
+    let _turn = Turn::take();
+    let file = place.write("quick.toml", QUICK);
+    let mut command = place.crossover(["map"]);
+    command
+        .arg(file)
+        .args(["--rates", "20", "--replicas", "1", "--output"])
+        .arg(place.path("runs"));
+    let told = said(&mut command);
+    assert_eq!(told.code, INVALID, "{}\n{}", told.output, told.errors);
+    let directory = place.only_run();
+    let mut map = read_json(&directory.join("map.json"));
+    let points = map["points"].as_array_mut().unwrap();
+    let variants: Vec<&str> = points.iter().map(|point| point["variant"].as_str().unwrap()).collect();
+    assert_eq!(variants, ["polling-default", "polling-tuned", "event-driven"]);
+    let settings = |run: &str| read_json(&directory.join(run).join("result.json"))["topology"]["settings"].to_string();
+    assert!(settings("polling-tuned-replicas-1-rate-20").contains("notify"));
+    assert!(!settings("polling-replicas-1-rate-20").contains("notify"));
+    assert!(
+        fs::read_to_string(directory.join("report.html"))
+            .unwrap()
+            .contains("Who leads")
+    );
+
+    points.remove(1);
+    fs::write(directory.join("map.json"), map.to_string()).unwrap();
+    let told = said(place.crossover(["map", "--resume"]).arg(&directory));
+    assert_eq!(told.code, INVALID, "{}\n{}", told.output, told.errors);
+    assert_eq!(told.errors.matches("point ").count(), 1, "{}", told.errors);
+    assert_eq!(
+        read_json(&directory.join("map.json"))["points"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+}
