@@ -57,8 +57,8 @@ fn workers_of_a_known_service_rate_are_found_within_five_per_cent_and_a_search_g
     let directory = place.only_run();
     let capacity = read_json(&directory.join("capacity.json"));
     let (low, high) = bounds(&capacity);
-    assert!(low >= 95.0 && low <= 105.0, "{low} to {high}: {capacity:#}");
-    assert!(high >= 95.0 && high <= 106.0, "{low} to {high}: {capacity:#}");
+    assert!((95.0..=105.0).contains(&low), "{low} to {high}: {capacity:#}");
+    assert!((95.0..=106.0).contains(&high), "{low} to {high}: {capacity:#}");
     assert!(capacity["ended"].as_str().unwrap().contains("narrow"), "{capacity:#}");
     assert!(told.output.contains("jobs/s holds"), "{}", told.output);
     for step in capacity["steps"].as_array().unwrap() {

@@ -32,7 +32,7 @@ fn a_search_says_its_interval_first_then_shows_the_curves_and_links_each_step() 
     assert_order(
         &html,
         &[
-            "1,000 to 1,080 jobs/s holds (width 7.7 %)",
+            "1,000 to 1,080 jobs/s holds (width 7.69 %)",
             "<svg",
             "<svg",
             "href=\"1000/report.html\"",
@@ -55,7 +55,7 @@ fn repeats_say_whether_their_intervals_overlap_and_how_wide_they_are() {
     };
     let near = told([1_000.0, 1_050.0]);
     assert!(
-        near.contains("2 repeats: their intervals overlap; the widest is 7.7 % wide"),
+        near.contains("2 repeats: their intervals overlap; the widest is 7.69 % wide"),
         "{near}"
     );
     let far = told([1_000.0, 1_500.0]);
