@@ -16,6 +16,18 @@ bench *args: build
 chaos *args: build
     @{{ crossover }} chaos {{ args }}
 
+# Find the highest arrival rate that holds: ./just capacity polling|polling-tuned|event-driven|all [SCENARIO] [--replicas 1,2,4]
+capacity *args: build
+    @{{ crossover }} capacity {{ args }}
+
+# Run a scenario for each combination of values: ./just sweep SCENARIO MODE KEY=V1,V2 … [--repeat N] [--resume DIR]
+sweep *args: build
+    @{{ crossover }} sweep {{ args }}
+
+# Who leads over rate × replicas: polling, tuned polling, event-driven (about 15 minutes; --resume DIR goes on)
+map *args: build
+    @{{ crossover }} map {{ args }}
+
 # Write a run's report again, also of a run that died
 report *args: build
     @{{ crossover }} report {{ args }}

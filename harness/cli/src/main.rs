@@ -35,6 +35,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Bench(args) => commands::bench::run(args).await,
         Command::Chaos(args) => commands::chaos::run(args).await,
+        Command::Capacity(args) => commands::capacity::run(args).await,
+        Command::Sweep(args) => commands::sweep::command(args).await,
+        Command::Map(args) => commands::map::run(args).await,
         Command::Report(args) => commands::report::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args).await,

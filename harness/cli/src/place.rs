@@ -12,6 +12,12 @@ pub const SWEEP_FILE: &str = "points.json";
 /// File that makes a directory a comparison's.
 pub const COMPARE_FILE: &str = "compare.json";
 
+/// File that makes a directory a capacity search's, or that of several.
+pub const CAPACITY_FILE: &str = "capacities.json";
+
+/// File that makes a directory a map's.
+pub const MAP_FILE: &str = "map.json";
+
 /// The nearest directory above the current one that holds `scenarios/`.
 pub fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("no current directory")?;
@@ -58,7 +64,7 @@ pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
     let root = root()?;
     let candidates = [run.to_owned(), root.join(run), root.join("reports/runs").join(run)];
     let found = candidates.into_iter().find(|path| {
-        ["run.json", SWEEP_FILE, COMPARE_FILE]
+        ["run.json", SWEEP_FILE, COMPARE_FILE, CAPACITY_FILE, MAP_FILE]
             .iter()
             .any(|file| path.join(file).is_file())
     });

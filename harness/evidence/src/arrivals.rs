@@ -47,6 +47,14 @@ pub fn poisson(rate_per_s: f64, length: Duration, random: &mut impl Rng) -> Vec<
     offsets
 }
 
+/// Moves each arrival back to the last multiple of `tick`: those of one tick share their moment.
+pub fn gather(offsets: &mut [u64], tick: Duration) {
+    let tick_us = u64::try_from(tick.as_micros()).unwrap_or(u64::MAX).max(1);
+    for offset in offsets {
+        *offset -= *offset % tick_us;
+    }
+}
+
 /// A gap (s): −ln(1 − u) ÷ rate with u in [0, 1).
 fn exponential(rate_per_s: f64, random: &mut impl Rng) -> f64 {
     -(1.0 - uniform(random)).ln() / rate_per_s
@@ -92,6 +100,13 @@ mod tests {
             ramp(0.1, 0.1, Duration::from_secs(30)),
             [5_000_000, 15_000_000, 25_000_000]
         );
+    }
+
+    #[test]
+    fn gathered_arrivals_share_the_moments_of_their_ticks() {
+        let mut offsets = ramp(200.0, 200.0, Duration::from_millis(40));
+        gather(&mut offsets, Duration::from_millis(20));
+        assert_eq!(offsets, [0, 0, 0, 0, 20_000, 20_000, 20_000, 20_000]);
     }
 
     #[test]

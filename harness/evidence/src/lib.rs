@@ -20,7 +20,8 @@
 //!   still be handed in while it lasted; [`unavailability`]: when nothing could be started, begun or completed; [`pauses`]: when
 //!   a consumer group stood still; [`skew`]: how evenly records are spread over partitions;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
-//! - [`plateau`]: why a run did not get faster; [`capacity`]: the contract of `capacity.json`;
+//! - [`plateau`]: why a run did not get faster; [`capacity`]: the highest rate
+//!   that holds; [`map`]: who leads at which rate and size;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
@@ -33,6 +34,7 @@ pub mod downstream;
 pub mod latency;
 pub mod ledger;
 pub mod load;
+pub mod map;
 pub mod measure;
 mod pairs;
 pub mod pauses;

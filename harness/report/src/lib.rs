@@ -10,6 +10,8 @@
 //! format, ticks      numbers and axes for people
 //! verdict            HELD · DEGRADED · BROKEN · INVALID, and the sentences of the banner
 //! chart/             one file per chart; all drawn through `chart::canvas` (plotters → SVG with CSS variables)
+//! capacity           capacity searches in words, for all three below
+//! map                the crossover map in words, likewise
 //! compare/           two runs of one plan side by side: key figures with their change, and the sentences
 //! html/              one file per section; the page is one file with its style, script and charts inside
 //! text/              the same run and sweep for the terminal and for pull requests
@@ -17,10 +19,13 @@
 //!
 //! All text from outside (names, reasons, errors, TOML) passes through maud or the SVG backend, both of which escape.
 
+pub mod capacity;
 mod chart;
 mod compare;
 pub mod format;
 mod html;
+pub mod map;
+mod spread;
 mod text;
 mod ticks;
 pub mod verdict;
@@ -29,10 +34,12 @@ use crossover_evidence::compare::Comparison;
 use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
-pub use html::{compare_html, run_html, sweep_html};
+pub use capacity::{CapacityPage, Searched};
+pub use html::{capacity_html, compare_html, map_html, run_html, sweep_html};
+pub use map::MapPage;
 pub use text::{
-    compare_markdown, compare_terminal, grid, markdown_table, run_markdown, run_terminal, sweep_markdown,
-    sweep_terminal,
+    capacity_markdown, capacity_terminal, compare_markdown, compare_terminal, grid, map_markdown, map_terminal,
+    markdown_table, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
 };
 
 /// What the page of one run shows.

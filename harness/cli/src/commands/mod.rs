@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod bench;
+pub mod capacity;
 pub mod chaos;
 pub mod clean;
 mod compare;
@@ -10,8 +11,10 @@ pub mod downstream;
 pub mod export;
 pub mod images;
 pub mod instrument;
+pub mod map;
 pub mod relay;
 pub mod report;
 mod running;
 pub mod setup;
-mod sweep;
+pub mod sweep;
+mod variants;

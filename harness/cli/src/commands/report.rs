@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::running::conclude;
-use super::{compare, sweep};
+use super::{capacity, compare, map, sweep};
 use crate::args::ReportArgs;
 use crate::place;
 use crate::run::{RunDirectory, judge};
@@ -20,6 +20,14 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     }
     if compare::is_comparison(&path) {
         compare::report_again(&path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if capacity::is_search(&path) {
+        capacity::report_again(&path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if map::is_map(&path) {
+        map::report_again(&path)?;
         return Ok(ExitCode::SUCCESS);
     }
     let directory = RunDirectory::open(&path);

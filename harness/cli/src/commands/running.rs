@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::args::{Mode, RunArgs};
 use crate::failure::{FAILED, INTERRUPTED, INVALID, LEFT_BEHIND, bad_input};
 use crate::place;
-use crate::run::{Options, RunDirectory};
+use crate::run::{Options, RunDirectory, RunMeta};
 
 /// Room that a run may need for its history, samples and database copy (bytes).
 const DISK_NEEDED_BYTES: u64 = 500_000_000;
@@ -61,6 +61,49 @@ fn ensure_room(output: &Path) -> Result<(), TestbedError> {
         }
         other => other,
     })
+}
+
+/// The result of the run in this directory if it came to its end; what a broken-off one left there is removed, so that it can
+/// be run again.
+///
+/// # Errors
+/// If the directory can't be read or removed.
+pub fn finished(path: &Path) -> anyhow::Result<Option<RunResult>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let directory = RunDirectory::open(path);
+    let result = directory.file("result.json");
+    let meta = RunMeta::read(&directory);
+    if meta.is_ok_and(|meta| meta.finished && !meta.interrupted) && result.is_file() {
+        let text = std::fs::read_to_string(&result).with_context(|| format!("can't read {}", result.display()))?;
+        let result = serde_json::from_str(&text).with_context(|| format!("{} is damaged", result.display()))?;
+        return Ok(Some(result));
+    }
+    // Made by a run of ours, or it would have no such file.
+    if directory.file("run.json").is_file() {
+        std::fs::remove_dir_all(path).with_context(|| format!("can't remove {}", path.display()))?;
+    }
+    Ok(None)
+}
+
+/// The directory of what is gone on with: it holds `file`, and the flags change nothing of its scenario.
+///
+/// # Errors
+/// Bad input.
+pub fn resumed(path: &Path, args: &RunArgs, file: &str) -> anyhow::Result<RunDirectory> {
+    if args.seed.is_some() || !args.set.is_empty() {
+        let why = "the scenario is the one that was begun with; --seed and --set are not allowed";
+        return Err(bad_input(format!("--resume: {why}")));
+    }
+    let path = place::run(path)?;
+    if !path.join(file).is_file() {
+        let path = path.display();
+        return Err(bad_input(format!(
+            "--resume: {path} is of another command: it has no {file}"
+        )));
+    }
+    Ok(RunDirectory::open(&std::fs::canonicalize(path)?))
 }
 
 /// Prints the table and the path of the report; picks the exit code.

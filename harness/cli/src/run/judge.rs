@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crossover_evidence::availability;
+use crossover_evidence::capacity::holds::LATE_SHARE_MAX;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::downstream;
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
@@ -30,9 +31,6 @@ use super::meta::RunMeta;
 use super::topology;
 use crate::args;
 use crate::scenario::{self, Document, Scenario};
-
-/// Share of arrivals that may be sent more than 10 ms late.
-const LATE_SHARE_MAX: f64 = 0.01;
 
 /// Judges a run and writes its reports.
 ///

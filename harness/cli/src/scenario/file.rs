@@ -59,7 +59,19 @@ pub fn load(path: &Path, overrides: &[String]) -> anyhow::Result<Scenario> {
 /// # Errors
 /// If it can't be read, or is not valid (any more).
 pub fn reload(path: &Path, name: &str) -> anyhow::Result<Scenario> {
+    reload_with(path, name, &[])
+}
+
+/// As [`reload`], with overrides.
+///
+/// # Errors
+/// As [`reload`].
+pub fn reload_with(path: &Path, name: &str, overrides: &[String]) -> anyhow::Result<Scenario> {
     let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+    let text = match overrides {
+        [] => text,
+        _ => sweep::overridden(&text, path, overrides)?,
+    };
     let kept = |index: usize, _: &Path| path.with_file_name(kept_trace(index));
     parse(name.to_owned(), text, path, kept)
 }

@@ -4,7 +4,9 @@ mod downstream;
 mod event_driven;
 mod fault;
 mod file;
+mod rate;
 mod sweep;
+mod tuned;
 mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +25,10 @@ pub use event_driven::{EventDriven, ProtocolKind, StrategyKind};
 pub use fault::{
     Action, DownstreamFault, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments,
 };
-pub use file::{Scenario, kept_trace, load, reload};
-pub use sweep::{Point, without_sweep};
+pub use file::{Scenario, kept_trace, load, reload, reload_with};
+pub use rate::Rates;
+pub use sweep::{Point, value_of, without_sweep};
+pub use tuned::Tuned;
 
 /// The file's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,6 +181,8 @@ pub struct Polling {
     pub wake: WakeKind,
     /// How claimers meet at the same rows: `skip-locked` or `blocking`.
     pub claim: Claim,
+    /// What is tried before the architecture is blamed.
+    pub tuned: Tuned,
 }
 
 impl Default for Polling {
@@ -186,6 +192,7 @@ impl Default for Polling {
             batch: 100,
             wake: WakeKind::Interval,
             claim: Claim::SkipLocked,
+            tuned: Tuned::default(),
         }
     }
 }

@@ -73,14 +73,14 @@ pub fn overridden(text: &str, path: &Path, overrides: &[String]) -> anyhow::Resu
         let (key, value) = each
             .split_once('=')
             .ok_or_else(|| bad_input(format!("--set {each}: expected KEY=VALUE, as in topology.workers=4")))?;
-        set(&mut table, key.trim(), parsed(value.trim()))
+        set(&mut table, key.trim(), value_of(value.trim()))
             .ok_or_else(|| bad_input(format!("--set {each}: {key} leads through a key that is not a table")))?;
     }
     toml::to_string(&table).map_err(|error| bad_input(format!("--set {}: {error}", overrides.join(" --set "))))
 }
 
 /// A TOML value if it reads as one, else a string: `--set polling.interval=50ms` needs no quotes.
-fn parsed(value: &str) -> toml::Value {
+pub fn value_of(value: &str) -> toml::Value {
     let table: Result<toml::Table, _> = toml::from_str(&format!("v = {value}"));
     let found = table.ok().and_then(|mut table| table.remove("v"));
     found.unwrap_or_else(|| toml::Value::String(value.to_owned()))

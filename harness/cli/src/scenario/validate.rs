@@ -37,13 +37,14 @@ impl Document {
         }
         self.validate_event_driven()?;
         within("polling.batch", self.polling.batch, 1..=POLL_JOBS_MAX)?;
+        within("polling.tuned.batch", self.polling.tuned.batch, 1..=POLL_JOBS_MAX)?;
         within("samplers.activity_hz", self.samplers.activity_hz, 10..=100)?;
-        lasting(
-            "polling.interval",
-            self.polling.interval,
-            Duration::from_millis(1),
-            Duration::from_secs(60),
-        )?;
+        for (place, interval) in [
+            ("polling.interval", self.polling.interval),
+            ("polling.tuned.interval", self.polling.tuned.interval),
+        ] {
+            lasting(place, interval, Duration::from_millis(1), Duration::from_secs(60))?;
+        }
         lasting(
             "engine.lease",
             self.engine.lease,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
 mod bad_input;
+mod capacity;
 mod conformance;
 mod dlq;
 mod downstream;

@@ -11,6 +11,8 @@ mod c01;
 mod c02;
 mod c03;
 pub mod c04;
+pub mod c05;
+pub mod c06;
 mod c07;
 mod c08;
 mod c13;

@@ -15,6 +15,8 @@ const RATE_PER_S_MAX: f64 = 1_000_000.0;
 const DURATION_MAX: Duration = Duration::from_hours(24);
 /// Most instances of one burst or prefill; a larger backlog says nothing more and takes hours to insert.
 const COUNT_MAX: u64 = 10_000_000;
+/// Longest tick: beyond it, arrivals are bursts, and are written so.
+const TICK_MAX: Duration = Duration::from_secs(1);
 
 /// One phase of the load. Phases follow each other without a gap.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,9 @@ pub struct Phase {
     /// CSV of a trace, relative to the scenario's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// Arrivals come together at multiples of this, as from a caller that gathers its starts; without it, each by itself.
+    #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    pub tick: Option<Duration>,
     /// Runs like any other phase, and stays out of the whole run's figures.
     #[serde(default)]
     pub warmup: bool,
@@ -98,7 +103,8 @@ impl Arrivals {
             Self::Trace => &["duration", "warmup"],
             Self::Prefill => &["definition"],
             Self::Idle => &["warmup"],
-            _ => &["definition", "warmup"],
+            Self::Burst => &["definition", "warmup"],
+            Self::Constant | Self::Poisson | Self::Ramp => &["definition", "tick", "warmup"],
         }
     }
 }
@@ -133,6 +139,12 @@ impl Phase {
             );
             return Err(LoadError::new(format!("{place}.duration"), problem));
         }
+        if let Some(tick) = self.tick
+            && !(Duration::from_micros(1)..=TICK_MAX).contains(&tick)
+        {
+            let problem = format!("found {}; allowed is more than 0s and at most 1s", text::duration(tick));
+            return Err(LoadError::new(format!("{place}.tick"), problem));
+        }
         match self.count {
             Some(count) if !(1..=COUNT_MAX).contains(&count) => {
                 let problem = format!("found {count}; allowed is 1 to {COUNT_MAX}");
@@ -152,6 +164,7 @@ impl Phase {
             ("count", self.count.is_some()),
             ("definition", self.definition.is_some()),
             ("file", self.file.is_some()),
+            ("tick", self.tick.is_some()),
             ("warmup", self.warmup),
         ];
         for (key, is_given) in given {
@@ -248,6 +261,7 @@ mod tests {
             rate_per_s = 0
             to_rate_per_s = 200.5
             duration = "1m 30s"
+            tick = "10ms"
             [[load]]
             name = "spike"
             arrivals = "burst"
@@ -294,6 +308,14 @@ mod tests {
             (
                 "arrivals = 'poisson'\nrate_per_s = 5",
                 "load[0].duration: not found; arrivals = \"poisson\" needs it",
+            ),
+            (
+                "arrivals = 'poisson'\nrate_per_s = 5\nduration = '1s'\ntick = '2s'",
+                "load[0].tick: found 2s; allowed is more than 0s and at most 1s",
+            ),
+            (
+                "arrivals = 'burst'\ncount = 1\nduration = '1s'\ntick = '1ms'",
+                "load[0].tick: does not belong to arrivals = \"burst\"",
             ),
             (
                 "arrivals = 'burst'\ncount = 0\nduration = '1s'",

@@ -6,6 +6,7 @@
 //! later job, the phase in which the commit that created it lies (after the end of the load: the last phase).
 //! Everything of a prefilled instance belongs to its prefill, so that a backlog never mixes with an open-loop phase.
 
+mod backlog;
 #[cfg(test)]
 mod event_driven_tests;
 mod latencies;
@@ -58,8 +59,15 @@ impl Measures {
         }
         let throughputs = throughput::by_phase(ledger);
         let accepted = load::accepted_by_phase(ledger);
-        let phase_results = plan.phases.iter().zip(by_phase).zip(&throughputs).zip(accepted);
-        let phases = phase_results.map(|(((phase, latencies), completed), accepted)| {
+        let backlogs = backlog::by_phase(ledger);
+        let phase_results = plan
+            .phases
+            .iter()
+            .zip(by_phase)
+            .zip(&throughputs)
+            .zip(accepted)
+            .zip(backlogs);
+        let phases = phase_results.map(|((((phase, latencies), completed), accepted), backlog)| {
             let duration_s = phase.duration.as_secs_f64();
             let timed = phase.kind != Arrivals::Prefill;
             PhaseResult {
@@ -81,6 +89,7 @@ impl Measures {
                 throughput: completed.to_throughput(),
                 waits: Vec::new(),
                 lock_wait_share: None,
+                backlog,
             }
         });
         Self {

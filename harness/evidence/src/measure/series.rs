@@ -85,7 +85,7 @@ fn cumulative(changes: Vec<f64>) -> Vec<f64> {
 }
 
 /// When a job came to be: the commit of its step, else the send of its instance, else the first that is known of it.
-fn begin(ledger: &Ledger<'_>, job: usize) -> MonotonicNs {
+pub(super) fn begin(ledger: &Ledger<'_>, job: usize) -> MonotonicNs {
     let facts = &ledger.jobs()[job];
     let created = ledger.created(facts.instance as usize, facts.step);
     let seen = || ledger.moments(job).first().map(|moment| moment.at);
@@ -94,7 +94,7 @@ fn begin(ledger: &Ledger<'_>, job: usize) -> MonotonicNs {
 }
 
 /// When a job was over; for one that was cancelled or failed, the last that is known of it.
-fn end(ledger: &Ledger<'_>, job: usize, times: &JobTimes) -> Option<MonotonicNs> {
+pub(super) fn end(ledger: &Ledger<'_>, job: usize, times: &JobTimes) -> Option<MonotonicNs> {
     let last_seen = || {
         ledger
             .moments(job)

@@ -53,7 +53,7 @@ impl<'a> Shape<'a> {
 
     pub(super) fn arrivals(&self, draw: &Draw, start: Duration) -> Vec<Arrival> {
         let rate = self.phase.rate_per_s.unwrap_or_default();
-        let offsets = match self.phase.arrivals {
+        let mut offsets = match self.phase.arrivals {
             Arrivals::Constant => arrivals::ramp(rate, rate, self.duration),
             Arrivals::Ramp => arrivals::ramp(rate, self.phase.to_rate_per_s.unwrap_or(rate), self.duration),
             Arrivals::Poisson => arrivals::poisson(rate, self.duration, &mut draw.gaps()),
@@ -61,6 +61,9 @@ impl<'a> Shape<'a> {
             Arrivals::Trace => self.rows.iter().map(|row| row.offset_us).collect(),
             Arrivals::Idle => Vec::new(),
         };
+        if let Some(tick) = self.phase.tick {
+            arrivals::gather(&mut offsets, tick);
+        }
         let start_us = u64::try_from(start.as_micros()).unwrap_or(u64::MAX);
         let mut drawn = draw.arrivals(start_us, &offsets);
         for (arrival, row) in drawn.iter_mut().zip(self.rows) {
@@ -173,6 +176,10 @@ pub(super) fn describe(phase: &Phase) -> String {
             let file = phase.file.as_deref().map(|file| file.display().to_string());
             format!("trace {}", file.unwrap_or_default())
         }
+    };
+    let shape = match phase.tick {
+        Some(tick) => format!("{shape}, together every {}", text::duration(tick)),
+        None => shape,
     };
     match &phase.definition {
         Some(name) => format!("{shape} of {name}"),

@@ -1,5 +1,6 @@
 //! `result.json`: the contract of a finished run. Versioned; units in the keys.
 
+mod backlog;
 mod judged;
 mod latency;
 mod seen;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plateau::Attribution;
 
+pub use self::backlog::BacklogInfo;
 pub use self::judged::{Check, Claim, ClaimVerdict, FaultInfo, LedgerInfo, Unavailability, Verdict};
 pub use self::latency::{Hop, LatencySet, Percentiles, Throughput};
 pub use self::seen::{
@@ -233,6 +235,9 @@ pub struct PhaseResult {
     pub waits: Vec<WaitShare>,
     /// Waits for `job` rows ÷ active engine backends during the phase; `null` if no backend was seen active.
     pub lock_wait_share: Option<f64>,
+    /// What piled up; `null` for a phase without arrivals of its own time, or without a history.
+    #[serde(default)]
+    pub backlog: Option<BacklogInfo>,
 }
 
 /// Arrivals of a phase.

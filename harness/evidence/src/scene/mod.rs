@@ -71,6 +71,7 @@ pub(crate) fn phase(name: &str, arrivals: Arrivals) -> Phase {
         count: None,
         definition: None,
         file: None,
+        tick: None,
         warmup: false,
     }
 }

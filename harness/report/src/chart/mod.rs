@@ -5,6 +5,7 @@
 
 pub mod bars;
 mod canvas;
+pub mod capacity;
 pub mod compare;
 pub mod connections;
 pub mod cpu;
@@ -12,6 +13,7 @@ pub mod dead_tuples;
 pub mod downstream;
 pub mod draw;
 mod end_labels;
+pub mod heat;
 pub mod hops;
 mod ink;
 mod labels;

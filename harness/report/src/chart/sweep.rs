@@ -147,10 +147,23 @@ fn draw(page: &SweepPage, lines: &[Line], size: Size) -> Canvas {
     sheet
 }
 
-/// A line with a dot a run, a ring for an invalid one.
+/// A line through the medians, a dot a run, a ring for an invalid one; the runs of one point are joined from the lowest to the
+/// highest.
 fn measured(sheet: &mut Canvas, line: &Line, place: &Place) -> Option<End> {
     let points: Vec<(f64, f64)> = line.points.iter().map(|(x, y, _)| place.at(*x, *y)).collect();
-    sheet.path(&points, line.ink, 1.8);
+    let mut middles = Vec::new();
+    for group in line.points.chunk_by(|a, b| a.0 == b.0) {
+        let mut heights: Vec<f64> = group.iter().map(|(_, y, _)| *y).collect();
+        heights.sort_by(f64::total_cmp);
+        let at = |y: f64| place.at(group[0].0, y);
+        sheet.path(
+            &[at(heights[0]), at(heights[heights.len() - 1])],
+            Ink { dash: "", ..line.ink },
+            1.2,
+        );
+        middles.push(at(heights[heights.len() / 2]));
+    }
+    sheet.path(&middles, line.ink, 1.8);
     for (point, (_, _, valid)) in points.iter().zip(&line.points) {
         if *valid {
             sheet.dot(*point, 3.6, line.ink);
@@ -158,7 +171,7 @@ fn measured(sheet: &mut Canvas, line: &Line, place: &Place) -> Option<End> {
             sheet.ring(*point, 4.4, line.ink);
         }
     }
-    points.last().map(|end| (line.label.clone(), line.ink, *end))
+    middles.last().map(|end| (line.label.clone(), line.ink, *end))
 }
 
 fn end_labels(sheet: &mut Canvas, ends: &[End], place: &Place, size: Size) {

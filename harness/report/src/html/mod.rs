@@ -4,11 +4,13 @@
 //! style and script, and the SVG of `chart`, whose backend escapes.
 
 mod banner;
+mod capacity;
 mod checks;
 mod compare;
 mod downstream;
 mod figures;
 mod latency;
+mod map;
 mod over_time;
 mod queues;
 mod repeat;
@@ -18,7 +20,9 @@ mod sweep;
 mod table;
 mod testbed;
 
+pub use capacity::capacity_html;
 pub use checks::{claim_word, ledger};
 pub use compare::compare_html;
+pub use map::map_html;
 pub use run::run_html;
-pub use sweep::{doubt, sweep_html};
+pub use sweep::{doubt, sweep_html, trust};

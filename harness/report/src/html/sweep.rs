@@ -5,8 +5,10 @@ use maud::{Markup, PreEscaped, html};
 
 use super::checks::{claim_item, claim_word};
 use super::shell::{self, link, section};
+use super::table::table;
 use crate::chart::sweep::{is_poll_interval, svg};
 use crate::format::{NONE, count, moment, percent_or_none, percentile, rate, seconds, sentence};
+use crate::spread;
 use crate::verdict::{self, Word};
 use crate::{SweepPage, SweepPoint};
 
@@ -15,6 +17,7 @@ pub fn sweep_html(page: &SweepPage) -> String {
     let body = html! {
         (banner(page))
         (chart(page))
+        (repeats(page))
         (points(page))
         (findings(page))
         (repeat(page))
@@ -37,7 +40,7 @@ fn banner(page: &SweepPage) -> Markup {
             }
             @if page.findings.is_empty() { p.lead { (count(page.points.len() as u64)) " points, no finding." } }
             @if let Some(doubt) = doubt(page.points) { p { (doubt) } }
-            p.source { "One run a point on a shared machine: no interval can be given at a point." }
+            p.source { (trust(page)) }
         }
     }
 }
@@ -75,6 +78,25 @@ fn chart(page: &SweepPage) -> Markup {
         }
     };
     section("chart", "Dispatch latency against the swept value", true, &body)
+}
+
+/// What a point rests on.
+pub fn trust(page: &SweepPage) -> &'static str {
+    if spread::is_repeated(page) {
+        "Several runs a point on a shared machine: the intervals are from the lowest to the highest of them."
+    } else {
+        "One run a point on a shared machine: no interval can be given at a point."
+    }
+}
+
+/// From the lowest to the highest run of each point; empty where each has one.
+fn repeats(page: &SweepPage) -> Markup {
+    if !spread::is_repeated(page) {
+        return html! {};
+    }
+    let heads: Vec<&str> = page.keys.iter().map(String::as_str).chain(spread::HEADS).collect();
+    let body = table(&heads, page.keys.len(), &spread::rows(page));
+    section("repeats", "Intervals", true, &body)
 }
 
 fn points(page: &SweepPage) -> Markup {

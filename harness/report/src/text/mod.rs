@@ -1,13 +1,17 @@
 //! The same evidence without a browser: a table for the terminal, a few lines for a pull request.
 
+mod capacity;
 mod compare;
 mod grid;
+mod map;
 mod markdown;
 mod sweep;
 mod terminal;
 
+pub use capacity::{capacity_markdown, capacity_terminal};
 pub use compare::{compare_markdown, compare_terminal};
 pub use grid::{grid, markdown_table};
+pub use map::{map_markdown, map_terminal};
 pub use markdown::run_markdown;
 pub use sweep::{sweep_markdown, sweep_terminal};
 pub use terminal::run_terminal;

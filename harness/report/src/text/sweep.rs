@@ -2,7 +2,8 @@
 
 use super::grid::{code, grid, markdown, markdown_table, wrap};
 use crate::format::{count, moment, percent_or_none, percentile_short, rate, sentence};
-use crate::html::{claim_word, doubt};
+use crate::html::{claim_word, doubt, trust};
+use crate::spread;
 use crate::verdict;
 use crate::{SweepPage, SweepPoint};
 
@@ -35,6 +36,16 @@ pub fn sweep_terminal(page: &SweepPage) -> String {
     let heads = page.keys.iter().cloned().chain(HEADS.map(str::to_owned)).collect();
     let rows: Vec<Vec<String>> = std::iter::once(heads).chain(page.points.iter().map(row)).collect();
     out.push_str(&grid(&rows, page.keys.len()));
+    if spread::is_repeated(page) {
+        let heads = page
+            .keys
+            .iter()
+            .cloned()
+            .chain(spread::HEADS.map(str::to_owned))
+            .collect();
+        let rows: Vec<Vec<String>> = std::iter::once(heads).chain(spread::rows(page)).collect();
+        out.push_str(&format!("\n{}", grid(&rows, page.keys.len())));
+    }
     out
 }
 
@@ -65,11 +76,20 @@ pub fn sweep_markdown(page: &SweepPage) -> String {
         .map(|point| row(point).iter().map(|cell| markdown(cell)).collect())
         .collect();
     out.push_str(&markdown_table(&heads, page.keys.len(), &rows));
+    if spread::is_repeated(page) {
+        let keys = page.keys.iter().map(|key| code(key));
+        let heads: Vec<String> = keys.chain(spread::HEADS.map(str::to_owned)).collect();
+        out.push_str(&format!(
+            "\n{}",
+            markdown_table(&heads, page.keys.len(), &spread::rows(page))
+        ));
+    }
     out.push_str(&format!(
-        "\n{} · {} · {}. One run a point on a shared machine. Repeat: {}\n",
+        "\n{} · {} · {}. {} Repeat: {}\n",
         markdown(page.scenario),
         markdown(page.mode),
         markdown(&moment(page.started_at)),
+        trust(page),
         code(page.command)
     ));
     out

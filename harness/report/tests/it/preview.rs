@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crossover_report::{compare_html, run_html, sweep_html};
+use crossover_evidence::capacity::Variant;
+use crossover_report::{MapPage, capacity_html, compare_html, map_html, run_html, sweep_html};
 
 use crate::fixture;
 use crate::html::sweep_page;
@@ -34,5 +35,19 @@ fn pages_can_be_written_to_look_at() {
     }
     write("hour", run_html(&long.page()));
     let (points, findings, keys) = (fixture::sweep_points(), crate::html::findings(), crate::html::keys());
+    let searches = [
+        fixture::capacity::searched(Variant::PollingDefault, 2, 1_000.0, "polling"),
+        fixture::capacity::searched(Variant::PollingTuned, 2, 1_900.0, "polling-tuned"),
+        fixture::capacity::searched(Variant::EventDriven, 2, 1_500.0, "event-driven"),
+    ];
+    write("capacity", capacity_html(&crate::capacity::capacity_page(&searches)));
+    let map = fixture::capacity::map();
+    write(
+        "map",
+        map_html(&MapPage {
+            title: "Capacity",
+            map: &map,
+        }),
+    );
     write("sweep", sweep_html(&sweep_page(&points, &findings, &keys)));
 }

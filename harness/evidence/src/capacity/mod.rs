@@ -2,6 +2,12 @@
 //!
 //! The answer is an interval, never a point: a rate that held, and a higher one that did not. Each step is a run of its own on
 //! a fresh database. Whoever compares capacities compares intervals, of one machine.
+//!
+//! [`holds`] says whether a step holds, from [`slope`] and two plainer rules; [`search`] says which rate comes next.
+
+pub mod holds;
+pub mod search;
+pub mod slope;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,10 +40,14 @@ pub struct Capacity {
     pub testbed: TestbedInfo,
     /// The parts and their settings, as the first step had them.
     pub topology: TopologyInfo,
+    /// What the search was asked for.
+    pub search: search::Settings,
     /// Every step, in the order in which they ran.
     pub steps: Vec<Step>,
     /// Jobs per second: the highest arrival rate that held, and the lowest above it that did not.
     pub holds: Interval,
+    /// Why the search ended, a sentence; `null` while it goes on.
+    pub ended: Option<String>,
     /// What limited the lowest rate that did not hold; `null` if all held, or the steps do not tell.
     pub plateau: Option<Attribution>,
     /// Why its numbers may not be used; empty if they may.
@@ -57,12 +67,68 @@ pub enum Variant {
 }
 
 /// From the highest value known to hold to the lowest known not to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// It held here; `null` if nothing did.
     pub low: Option<f64>,
     /// It did not hold here; `null` if everything did.
     pub high: Option<f64>,
+}
+
+impl Interval {
+    /// Width relative to its middle; `None` if an end is open.
+    #[must_use]
+    pub fn width(&self) -> Option<f64> {
+        let (low, high) = self.low.zip(self.high)?;
+        Some((high - low) / f64::midpoint(low, high))
+    }
+
+    /// Do the two have a rate in common? An open end reaches as far as need be.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let low = |interval: &Self| interval.low.unwrap_or(0.0);
+        let high = |interval: &Self| interval.high.unwrap_or(f64::INFINITY);
+        low(self) <= high(other) && low(other) <= high(self)
+    }
+}
+
+impl Capacity {
+    /// The lowest rate that did not hold: what a plateau is read from.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<&Step> {
+        let failed = self.steps.iter().filter(|step| step.verdict == StepVerdict::DidNotHold);
+        failed.min_by(|a, b| a.rate_per_s.total_cmp(&b.rate_per_s))
+    }
+
+    /// Says the plateau nothing of the engine, because the machine or the instrument came to its end first? Then why.
+    #[must_use]
+    pub fn not_the_engine(&self) -> Option<String> {
+        if let Some(cause) = self.plateau.as_ref().and_then(|plateau| plateau.dominant)
+            && cause.is_not_the_engine()
+        {
+            return Some("the machine or the harness was the limit".to_owned());
+        }
+        if self.steps.iter().any(|step| step.limited_by_harness) && self.holds.high.is_none() {
+            return Some("the load generator was the limit".to_owned());
+        }
+        let busy = self.first_failure()?.host_cpu_share?;
+        (busy > HOST_CPU_MAX).then(|| format!("the machine's processors were {:.0} % busy", busy * 100.0))
+    }
+}
+
+/// Busy share of the machine's processors above which a plateau is the machine's and not the mode's.
+pub const HOST_CPU_MAX: f64 = 0.90;
+
+impl Variant {
+    /// As it is written in names and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PollingDefault => "polling",
+            Self::PollingTuned => "polling-tuned",
+            Self::EventDriven => "event-driven",
+        }
+    }
 }
 
 /// One rate, tried.
@@ -76,9 +142,9 @@ pub struct Step {
     pub why: Vec<String>,
     /// Slope of the backlog over the second half (jobs per second): estimate and upper bound of its 95 % interval.
     pub slope_per_s: Option<(f64, f64)>,
-    /// Completed ÷ intended over the load.
-    pub achieved_ratio: f64,
-    /// From the end of the load to the last completion (s); `null` if it did not drain.
+    /// Jobs over by 2 s after the load ÷ jobs intended; `null` without a history.
+    pub achieved_ratio: Option<f64>,
+    /// From the end of the load until all its jobs were over (s); `null` if some never were.
     pub drain_s: Option<f64>,
     /// Dispatch latency (ms); `null` where it is not known.
     pub p50_ms: Option<f64>,
@@ -86,6 +152,12 @@ pub struct Step {
     pub p99_ms: Option<f64>,
     /// Busy share of the machine's processors.
     pub host_cpu_share: Option<f64>,
+    /// Unknown because the load generator was late: the rate is beyond what the harness can send here.
+    #[serde(default)]
+    pub limited_by_harness: bool,
+    /// Names of checks that failed: such a step says nothing.
+    #[serde(default)]
+    pub failed_checks: Vec<String>,
     /// Directory of the run, relative to the search's.
     pub run: String,
 }

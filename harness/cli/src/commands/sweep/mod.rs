@@ -1,4 +1,7 @@
-//! A scenario's sweep: one run per combination of values, one report over all of them.
+//! A sweep: one run per combination of values, one report over all of them. The keys are the scenario's own (`[[sweep]]`), or
+//! the command line's ([`command`]).
+
+mod command;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,11 +12,13 @@ use crossover_evidence::result::{Claim, ClaimVerdict, RunResult};
 use crossover_report::{SweepPage, SweepPoint};
 use tokio::sync::watch;
 
-use super::running::{code_of, shown, with_left_behind};
+use super::running::{code_of, finished, shown, with_left_behind};
 use crate::failure::{INTERRUPTED, bad_input, severity, worst};
 use crate::place::SWEEP_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Point, Scenario};
+
+pub use self::command::command;
 
 /// The points of a sweep, each with its scenario; empty if it is none. All are read and checked before any is run. A key
 /// that the user overrides is not swept.
@@ -63,7 +68,7 @@ pub fn report_again(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs all points, in order, and writes the report over them.
+/// Runs all points, in order, in a directory of their own, and writes the report over them.
 ///
 /// # Errors
 /// As [`run::run`].
@@ -86,11 +91,28 @@ pub async fn run(
         points: points.iter().map(|(point, _)| point.values.clone()).collect(),
     };
     sweep.write_json(SWEEP_FILE, &plan)?;
+    run_points(scenario, points, options, (&sweep, &plan), interrupted, progress).await
+}
+
+/// Runs the points that have no finished run yet, and writes the report over all.
+async fn run_points(
+    scenario: &Scenario,
+    points: &[(Point, Scenario)],
+    options: &Options,
+    (sweep, plan): (&RunDirectory, &SweepPlan),
+    interrupted: watch::Receiver<bool>,
+    progress: &Progress,
+) -> anyhow::Result<ExitCode> {
     let mut done: Vec<(SweepPoint, Scenario)> = Vec::new();
     let mut left_behind = Vec::new();
     for (index, (point, scenario)) in points.iter().enumerate() {
         if *interrupted.borrow() {
             break;
+        }
+        let path = sweep.file(&name_of(index + 1));
+        if let Some(result) = finished(&path)? {
+            done.push((swept(index + 1, &point.values, result), scenario.clone()));
+            continue;
         }
         progress.note(&format!(
             "point {} of {}: {}",
@@ -102,13 +124,15 @@ pub async fn run(
             command: format!("{}{}", options.command, set_flags(point)),
             ..options.clone()
         };
-        let path = sweep.file(&name_of(index + 1));
         let finished = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
         left_behind.extend(finished.left_behind);
         done.push((swept(index + 1, &point.values, finished.result), scenario.clone()));
     }
     progress.done();
-    let code = report(scenario, &done, &plan, &sweep)?;
+    if done.is_empty() {
+        return Ok(ExitCode::from(with_left_behind(INTERRUPTED, &left_behind)));
+    }
+    let code = report(scenario, &done, plan, sweep)?;
     let cut_short = done.len() < points.len() && severity(code) <= severity(INTERRUPTED);
     let code = if cut_short { INTERRUPTED } else { code };
     Ok(ExitCode::from(with_left_behind(code, &left_behind)))

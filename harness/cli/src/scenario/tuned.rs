@@ -1,0 +1,44 @@
+//! `[polling.tuned]`: what a team would try on the polling it has, before the architecture is blamed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Polling, WakeKind};
+
+/// Settings that take the place of those of `[polling]` where polling is run tuned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tuned {
+    /// In place of `polling.interval`.
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    /// In place of `polling.batch`.
+    pub batch: u32,
+    /// In place of `polling.wake`.
+    pub wake: WakeKind,
+}
+
+impl Default for Tuned {
+    /// NOTIFY finds new jobs, so the interval is only for those whose notification was lost; a large batch makes one commit
+    /// do for many jobs.
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(50),
+            batch: 500,
+            wake: WakeKind::Notify,
+        }
+    }
+}
+
+impl Polling {
+    /// The overrides (`KEY=VALUE`) that make a scenario's polling tuned.
+    pub fn tuned_overrides(&self) -> Vec<String> {
+        let Tuned { interval, batch, wake } = &self.tuned;
+        vec![
+            format!("polling.interval={}", humantime::format_duration(*interval)),
+            format!("polling.batch={batch}"),
+            format!("polling.wake={}", wake.flag()),
+        ]
+    }
+}

@@ -1,0 +1,229 @@
+//! C05: polling's throughput ends at row-lock contention; the broker's ceiling is orders of magnitude higher.
+//!
+//! Put to capacity searches of both modes with the same number of replicas, polling at its best (tuned where it was
+//! searched): the architecture is not blamed for settings. Both halves must hold to support it. A ceiling of the machine or of
+//! the harness is nobody's: then it is *not settled (host)*.
+
+use super::{Finding, holds, not_settled, rounded};
+use crate::capacity::{Capacity, Interval, Variant};
+use crate::plateau::Cause;
+use crate::result::Claim;
+
+/// "Orders of magnitude" is at least two of them.
+const ORDERS: f64 = 100.0;
+
+const TEXT: &str = "throughput ceiling: polling ends at row locks, event-driven orders of magnitude higher";
+
+/// Empty unless both modes were searched with the same number of replicas.
+#[must_use]
+pub fn judge(found: &[&Capacity]) -> Vec<Claim> {
+    let best = |is_wanted: fn(Variant) -> bool, replicas: u32| {
+        let own = found
+            .iter()
+            .filter(move |one| is_wanted(one.variant) && one.topology.replicas == replicas);
+        own.max_by(|a, b| low(a).total_cmp(&low(b)))
+    };
+    let events = found.iter().filter(|one| one.variant == Variant::EventDriven);
+    let mut counts: Vec<u32> = events.map(|one| one.topology.replicas).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    let pair = counts.into_iter().rev().find_map(|replicas| {
+        let polling = best(|variant| variant != Variant::EventDriven, replicas)?;
+        Some((polling, best(|variant| variant == Variant::EventDriven, replicas)?))
+    });
+    let claim = |(polling, event): (&&Capacity, &&Capacity)| {
+        let (verdict, evidence) = judge_pair(polling, event);
+        Claim {
+            id: "C05".to_owned(),
+            text: TEXT.to_owned(),
+            verdict,
+            evidence,
+        }
+    };
+    pair.map(claim).into_iter().collect()
+}
+
+fn low(capacity: &Capacity) -> f64 {
+    capacity.holds.low.unwrap_or(0.0)
+}
+
+fn judge_pair(polling: &Capacity, event: &Capacity) -> Finding {
+    let numbers = format!(
+        "{} holds {}, event-driven {}",
+        polling.variant.name(),
+        interval(polling.holds),
+        interval(event.holds)
+    );
+    if let Some(reason) = [polling, event].iter().find_map(|one| one.invalid_reasons.first()) {
+        return not_settled(format!("{numbers}; a search can't be used: {reason}"));
+    }
+    if let Some((one, reason)) = [polling, event]
+        .iter()
+        .find_map(|one| Some((one, one.not_the_engine()?)))
+    {
+        let name = one.variant.name();
+        return not_settled(format!(
+            "not settled (host): {numbers}; at the plateau of {name}, {reason}"
+        ));
+    }
+    let (Some(polling_high), Some(event_low)) = (polling.holds.high, event.holds.low) else {
+        return not_settled(format!("{numbers}: an end is open"));
+    };
+    let ratio = event_low / polling_high;
+    let most = event
+        .holds
+        .high
+        .map(|high| high / polling.holds.low.unwrap_or(polling_high));
+    let Some(cause) = polling.plateau.as_ref().and_then(|plateau| plateau.dominant) else {
+        return match most {
+            Some(most) if most < ORDERS => holds(false, format!("{numbers}: at most {} × as much", rounded(most))),
+            _ => not_settled(format!("{numbers}; what limits polling was not found")),
+        };
+    };
+    let locks = if cause == Cause::JobRowLocks {
+        "row locks are"
+    } else {
+        "something other than row locks is"
+    };
+    holds(
+        cause == Cause::JobRowLocks && ratio >= ORDERS,
+        format!(
+            "{numbers}: {} × as much or more; {locks} what limits polling",
+            rounded(ratio)
+        ),
+    )
+}
+
+/// `1,000 to 1,100 jobs/s` in few words.
+pub(super) fn interval(interval: Interval) -> String {
+    match (interval.low, interval.high) {
+        (Some(low), Some(high)) => format!("{} to {} jobs/s", rounded(low), rounded(high)),
+        (Some(low), None) => format!("{} jobs/s or more", rounded(low)),
+        (None, Some(high)) => format!("less than {} jobs/s", rounded(high)),
+        (None, None) => "an unknown rate".to_owned(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::capacity::{SCHEMA_VERSION, Step, StepVerdict, search};
+    use crate::claims::fixture::Runs;
+    use crate::plateau::Attribution;
+    use crate::result::ClaimVerdict;
+
+    /// A search that ended at this interval, its plateau at so much host CPU, for this cause.
+    pub(in crate::claims) fn capacity(
+        variant: Variant,
+        replicas: u32,
+        holds: (f64, f64),
+        host: f64,
+        cause: Option<Cause>,
+    ) -> Capacity {
+        let run = Runs::new().polling;
+        let mut topology = run.topology;
+        topology.replicas = replicas;
+        topology.settings = vec![("connections per replica".to_owned(), "6".to_owned())];
+        let step = Step {
+            rate_per_s: holds.1,
+            verdict: StepVerdict::DidNotHold,
+            why: Vec::new(),
+            slope_per_s: None,
+            achieved_ratio: None,
+            drain_s: None,
+            p50_ms: None,
+            p99_ms: None,
+            host_cpu_share: Some(host),
+            limited_by_harness: false,
+            failed_checks: Vec::new(),
+            run: "01".to_owned(),
+        };
+        Capacity {
+            schema_version: SCHEMA_VERSION,
+            id: "capacity".to_owned(),
+            scenario: "capacity".to_owned(),
+            variant,
+            seed: 1,
+            command: String::new(),
+            git_commit: None,
+            started_at: String::new(),
+            testbed: run.testbed,
+            topology,
+            search: search::Settings::default(),
+            steps: vec![step],
+            holds: Interval {
+                low: Some(holds.0),
+                high: Some(holds.1),
+            },
+            ended: None,
+            plateau: cause.map(|cause| Attribution {
+                dominant: Some(cause),
+                detail: String::new(),
+                findings: Vec::new(),
+            }),
+            invalid_reasons: Vec::new(),
+        }
+    }
+
+    fn verdict(polling: Capacity, event: (f64, f64)) -> (ClaimVerdict, String) {
+        let event = capacity(Variant::EventDriven, 2, event, 0.5, Some(Cause::Broker));
+        let claim = judge(&[&polling, &event]).remove(0);
+        (claim.verdict, claim.evidence)
+    }
+
+    fn polling(host: f64, cause: Option<Cause>) -> Capacity {
+        capacity(Variant::PollingDefault, 2, (1_000.0, 1_100.0), host, cause)
+    }
+
+    #[test]
+    fn row_locks_and_two_orders_of_magnitude_support_it() {
+        let (found, evidence) = verdict(polling(0.5, Some(Cause::JobRowLocks)), (120_000.0, 130_000.0));
+        assert_eq!(found, ClaimVerdict::Supported, "{evidence}");
+    }
+
+    #[test]
+    fn another_cause_or_less_of_a_difference_refutes_it() {
+        let (found, _) = verdict(polling(0.5, Some(Cause::Wal)), (120_000.0, 130_000.0));
+        assert_eq!(found, ClaimVerdict::Refuted);
+        let (found, _) = verdict(polling(0.5, Some(Cause::JobRowLocks)), (2_000.0, 2_100.0));
+        assert_eq!(found, ClaimVerdict::Refuted);
+        // Whatever limits polling, twice as much is no order of magnitude.
+        let (found, _) = verdict(polling(0.5, None), (2_000.0, 2_100.0));
+        assert_eq!(found, ClaimVerdict::Refuted);
+    }
+
+    #[test]
+    fn a_machine_that_was_busy_settles_nothing() {
+        let (found, evidence) = verdict(polling(0.95, None), (2_000.0, 2_100.0));
+        assert_eq!(found, ClaimVerdict::NotSettled);
+        assert!(evidence.starts_with("not settled (host)"), "{evidence}");
+        let (found, _) = verdict(polling(0.5, Some(Cause::HostCpu)), (2_000.0, 2_100.0));
+        assert_eq!(found, ClaimVerdict::NotSettled);
+    }
+
+    #[test]
+    fn polling_is_judged_at_its_best() {
+        let default = polling(0.5, Some(Cause::JobRowLocks));
+        let tuned = capacity(
+            Variant::PollingTuned,
+            2,
+            (9_000.0, 9_500.0),
+            0.5,
+            Some(Cause::JobRowLocks),
+        );
+        let event = capacity(
+            Variant::EventDriven,
+            2,
+            (120_000.0, 130_000.0),
+            0.5,
+            Some(Cause::Broker),
+        );
+        let claim = judge(&[&default, &tuned, &event]).remove(0);
+        assert_eq!(claim.verdict, ClaimVerdict::Refuted, "{}", claim.evidence);
+    }
+
+    #[test]
+    fn one_mode_alone_is_not_asked() {
+        assert!(judge(&[&polling(0.5, None)]).is_empty());
+    }
+}

@@ -1,0 +1,182 @@
+//! Charts of capacity searches: p99 and the backlog's slope over the rate, and the intervals of several searches.
+
+use crossover_evidence::capacity::{Capacity, Step, StepVerdict, holds};
+
+use super::canvas::{Anchor, Canvas, fit, text_width};
+use super::{Ink, Size, both};
+use crate::capacity::CapacityPage;
+use crate::format::{ms_tick, number};
+use crate::ticks::Axis;
+
+/// Where the plot is on its sheet.
+struct Plot {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    across: Axis,
+    up: Axis,
+}
+
+impl Plot {
+    fn new(size: Size, across: Axis, up: Axis) -> Self {
+        let width = size.pick(960.0, 360.0);
+        Self {
+            left: size.pick(66.0, 50.0),
+            right: width - size.pick(24.0, 14.0),
+            top: 14.0,
+            bottom: size.pick(280.0, 220.0),
+            across,
+            up,
+        }
+    }
+
+    fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        let across = self.left + self.across.place(x) * (self.right - self.left);
+        (across, self.bottom - self.up.place(y) * (self.bottom - self.top))
+    }
+
+    /// The sheet with both axes on it.
+    fn sheet(&self, size: Size, title: &str, label: impl Fn(f64) -> String) -> Canvas {
+        let mut sheet = Canvas::new(size.pick(960.0, 360.0), self.bottom + 44.0);
+        let font = size.font();
+        for tick in &self.up.ticks {
+            let (_, y) = self.at(self.across.low, *tick);
+            sheet.path(&[(self.left, y), (self.right, y)], Ink::GRID, 1.0);
+            sheet.text((self.left - 7.0, y), &label(*tick), font, Anchor::End, Ink::SOFT);
+        }
+        let mut free = f64::NEG_INFINITY;
+        for tick in &self.across.ticks {
+            let (x, _) = self.at(*tick, self.up.low);
+            sheet.path(&[(x, self.bottom), (x, self.bottom + 4.0)], Ink::SOFT, 1.0);
+            let text = number(*tick);
+            let half = text_width(&text, font) / 2.0;
+            if x - half > free {
+                sheet.text((x, self.bottom + 14.0), &text, font, Anchor::Middle, Ink::SOFT);
+                free = x + half + 10.0;
+            }
+        }
+        sheet.path(&[(self.left, self.bottom), (self.right, self.bottom)], Ink::SOFT, 1.0);
+        let middle = (self.left + self.right) / 2.0;
+        let text = fit(title, font, self.right - self.left);
+        sheet.text((middle, self.bottom + 34.0), &text, font, Anchor::Middle, Ink::SOFT);
+        sheet
+    }
+}
+
+/// Dispatch p99 over the rate, both on log scales; empty if no step has one.
+pub fn latency(capacity: &Capacity) -> String {
+    let value = |step: &Step| step.p99_ms.filter(|ms| *ms > 0.0);
+    let (least, most) = range(capacity.steps.iter().filter_map(value));
+    let up = || Axis::log(least, most);
+    curve(
+        capacity,
+        value,
+        up,
+        ms_tick,
+        None,
+        "Dispatch p99 against the rate; the numbers are in the table",
+    )
+}
+
+/// The upper end of the slope's interval over the rate, in per cent of the rate; empty if no step has one.
+pub fn slope(capacity: &Capacity) -> String {
+    let value =
+        |step: &Step| Some((100.0 * step.slope_per_s?.1 / step.rate_per_s).max(0.0)).filter(|share| share.is_finite());
+    let (_, most) = range(capacity.steps.iter().filter_map(value));
+    let bound = 100.0 * holds::SLOPE_MAX;
+    let up = || Axis::linear(most.max(2.0 * bound), 4);
+    let label = |tick: f64| format!("{} %", number(tick));
+    curve(
+        capacity,
+        value,
+        up,
+        label,
+        Some(bound),
+        "Slope of the backlog against the rate; the numbers are in the table",
+    )
+}
+
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, 0.0), |(low, high), value| {
+        (low.min(value), high.max(value))
+    })
+}
+
+fn curve(
+    capacity: &Capacity,
+    value: impl Fn(&Step) -> Option<f64>,
+    up: impl Fn() -> Axis,
+    label: impl Fn(f64) -> String,
+    bound: Option<f64>,
+    alternative: &str,
+) -> String {
+    let known = |step: &Step| Some((step.rate_per_s, value(step)?, step.verdict));
+    let mut points: Vec<(f64, f64, StepVerdict)> = capacity.steps.iter().filter_map(known).collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if points.is_empty() {
+        return String::new();
+    }
+    let ink = Ink::mode(capacity.variant.name());
+    let draw = |size: Size| {
+        let (low, high) = range(points.iter().map(|(rate, ..)| *rate));
+        let plot = Plot::new(size, Axis::log(low, high), up());
+        let mut sheet = plot.sheet(size, "jobs per second (log scale)", &label);
+        if let (Some(low), Some(high)) = (capacity.holds.low, capacity.holds.high) {
+            let (from, to) = (plot.at(low, plot.up.high), plot.at(high, plot.up.low));
+            sheet.rect(from, to, Ink::FAULT_EDGE, 0.25);
+        }
+        if let Some(bound) = bound {
+            let ends = [plot.at(plot.across.low, bound), plot.at(plot.across.high, bound)];
+            sheet.path(&ends, Ink::REFERENCE, 1.2);
+        }
+        let places: Vec<(f64, f64)> = points.iter().map(|(x, y, _)| plot.at(*x, *y)).collect();
+        sheet.path(&places, ink, 1.6);
+        for (place, (.., verdict)) in places.iter().zip(&points) {
+            match verdict {
+                StepVerdict::Held => sheet.dot(*place, 4.0, ink),
+                StepVerdict::DidNotHold | StepVerdict::Unknown => sheet.ring(*place, 4.6, ink),
+            }
+        }
+        sheet
+    };
+    both(draw, alternative)
+}
+
+/// The interval of each search, one below the other, on one scale; empty if none has two ends.
+pub fn intervals(page: &CapacityPage) -> String {
+    let ends = |search: &crate::capacity::Searched| search.capacity.holds.low.zip(search.capacity.holds.high);
+    let closed: Vec<(String, Ink, (f64, f64))> = page
+        .searches
+        .iter()
+        .filter_map(|search| Some((search.label(), Ink::mode(search.capacity.variant.name()), ends(search)?)))
+        .collect();
+    if closed.is_empty() {
+        return String::new();
+    }
+    let most = closed.iter().map(|(_, _, (_, high))| *high).fold(0.0, f64::max);
+    let draw = |size: Size| {
+        let row = size.pick(26.0, 34.0);
+        let mut plot = Plot::new(size, Axis::linear(most, 6), Axis::exact(0.0, closed.len() as f64, 1));
+        plot.left = size.pick(190.0, 12.0);
+        plot.bottom = plot.top + row * closed.len() as f64;
+        plot.up.ticks.clear();
+        let mut sheet = plot.sheet(size, "jobs per second", |_| String::new());
+        for (index, (label, ink, (low, high))) in closed.iter().enumerate() {
+            let y = plot.top + row * (index as f64 + size.pick(0.5, 0.72));
+            let (from, to) = (plot.at(*low, 0.0).0, plot.at(*high, 0.0).0);
+            sheet.path(&[(plot.left, y), (plot.right, y)], Ink::GRID, 1.0);
+            sheet.rect((from, y - 5.0), (to.max(from + 2.0), y + 5.0), *ink, 1.0);
+            // A phone has its labels above the bars.
+            match size {
+                Size::Wide => sheet.text((plot.left - 8.0, y), label, size.font(), Anchor::End, Ink::TEXT),
+                Size::Narrow => sheet.text((plot.left, y - 15.0), label, size.font(), Anchor::Start, Ink::TEXT),
+            }
+        }
+        sheet
+    };
+    both(
+        draw,
+        "The interval of each search in jobs per second; the numbers are in the table",
+    )
+}
