@@ -18,10 +18,12 @@
 //!   long no relay led; [`availability`]: what could
 //!   still be handed in while it lasted;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
+//! - [`assess`]: looks at a live job table of the team's own → condition 1a of the rubric, and findings;
 //! - [`plateau`]: why a run did not get faster; [`capacity`]: the contract of `capacity.json`;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
+pub mod assess;
 pub mod availability;
 pub mod capacity;
 pub mod checks;
