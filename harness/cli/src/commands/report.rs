@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::running::conclude;
-use super::{compare, sweep};
+use super::{assess, compare, sweep};
 use crate::args::ReportArgs;
 use crate::place;
 use crate::run::{RunDirectory, judge};
@@ -20,6 +20,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     }
     if compare::is_comparison(&path) {
         compare::report_again(&path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if assess::is_assessment(&path) {
+        assess::report_again(&path)?;
         return Ok(ExitCode::SUCCESS);
     }
     let directory = RunDirectory::open(&path);

@@ -64,6 +64,7 @@ pub use metrics::{Metrics, value as metric_value};
 pub use preflight::record_cost_ns;
 pub use progress::Progress;
 pub use reader::{Span, read as read_spans};
+pub use reconnect::Reconnecting;
 pub use testbed::{check_external, create_database, describe, settle_statistics};
 
 use crate::args::{ContainerArgs, Mode};

@@ -70,6 +70,10 @@ pub struct ServerFacts {
     pub guessed: bool,
     /// Tables that were looked at: itself, and its partitions.
     pub relations: u32,
+    /// Size of the table when it began (bytes); `null` if it was locked.
+    pub heap_bytes: Option<u64>,
+    /// Of its indexes (bytes).
+    pub index_bytes: Option<u64>,
     /// Connections that clients other than superusers may have.
     pub connections_allowed: u32,
 }
@@ -244,10 +248,6 @@ pub struct TableSummary {
     pub last_autovacuum_s: Option<f64>,
     /// Rows read by sequential scans, per second.
     pub seq_rows_read_per_s: f64,
-    /// Size at the end (bytes).
-    pub heap_bytes: u64,
-    /// Of its indexes (bytes).
-    pub index_bytes: u64,
 }
 
 impl TableSummary {

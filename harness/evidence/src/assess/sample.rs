@@ -105,10 +105,6 @@ pub struct TableCounts {
     pub autovacuums: u64,
     /// Since the last one (s); `null` if there was none.
     pub last_autovacuum_s: Option<f64>,
-    /// Size of the table (bytes).
-    pub heap_bytes: u64,
-    /// Size of its indexes (bytes).
-    pub index_bytes: u64,
 }
 
 impl TableCounts {

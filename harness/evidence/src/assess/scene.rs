@@ -143,6 +143,8 @@ impl Scene {
             table: "public.job".to_owned(),
             guessed: false,
             relations: 1,
+            heap_bytes: Some(64 << 20),
+            index_bytes: Some(16 << 20),
             connections_allowed: 97,
         };
         super::summarise(sampled, server, &self.samples(), None, Thresholds::default())

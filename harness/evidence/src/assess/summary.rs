@@ -169,8 +169,6 @@ fn table(samples: &[LiveSample]) -> TableSummary {
         autovacuums: gained(|table| table.autovacuums),
         last_autovacuum_s: last.last_autovacuum_s,
         seq_rows_read_per_s: per_s(|table| table.seq_rows_read),
-        heap_bytes: last.heap_bytes,
-        index_bytes: last.index_bytes,
     }
 }
 

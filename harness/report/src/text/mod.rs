@@ -1,11 +1,13 @@
 //! The same evidence without a browser: a table for the terminal, a few lines for a pull request.
 
+mod assess;
 mod compare;
 mod grid;
 mod markdown;
 mod sweep;
 mod terminal;
 
+pub use assess::{assess_markdown, assess_terminal};
 pub use compare::{compare_markdown, compare_terminal};
 pub use grid::{grid, markdown_table};
 pub use markdown::run_markdown;
