@@ -57,6 +57,10 @@ instrument *args: build
 relay *args: build
     @{{ crossover }} relay {{ args }}
 
+# Look at the job table of a live system of your own: ./just assess --database-url URL [--table TABLE]; nothing is written
+assess *args: build
+    @{{ crossover }} assess {{ args }}
+
 # All tests, with real servers; nothing needs to be prepared
 test *args:
     @cargo test --workspace --locked {{ args }}

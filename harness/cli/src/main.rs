@@ -47,6 +47,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dlq(command) => commands::dlq::run(command).await,
         Command::Instrument(args) => commands::instrument::run(&args).await,
         Command::Relay(args) => commands::relay::run(args).await,
+        Command::Assess(args) => commands::assess::run(&args).await,
         Command::Engine(command) => {
             crossover_engine::command::run(*command).await?;
             Ok(ExitCode::SUCCESS)

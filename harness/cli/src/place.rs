@@ -18,6 +18,9 @@ pub const CAPACITY_FILE: &str = "capacities.json";
 /// File that makes a directory a map's.
 pub const MAP_FILE: &str = "map.json";
 
+/// File that makes a directory an assessment's.
+pub const ASSESS_FILE: &str = "assess.json";
+
 /// The nearest directory above the current one that holds `scenarios/`.
 pub fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("no current directory")?;
@@ -59,14 +62,21 @@ pub fn scenarios(directory: &str) -> anyhow::Result<Vec<String>> {
     names_in(&root()?.join(directory))
 }
 
-/// The directory of a run, sweep or comparison: a path, or a name under `reports/runs/`.
+/// The directory of a run, sweep, comparison or assessment: a path, or a name under `reports/runs/`.
 pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
     let root = root()?;
     let candidates = [run.to_owned(), root.join(run), root.join("reports/runs").join(run)];
     let found = candidates.into_iter().find(|path| {
-        ["run.json", SWEEP_FILE, COMPARE_FILE, CAPACITY_FILE, MAP_FILE]
-            .iter()
-            .any(|file| path.join(file).is_file())
+        [
+            "run.json",
+            SWEEP_FILE,
+            COMPARE_FILE,
+            CAPACITY_FILE,
+            MAP_FILE,
+            ASSESS_FILE,
+        ]
+        .iter()
+        .any(|file| path.join(file).is_file())
     });
     found.ok_or_else(|| {
         let runs = std::fs::read_dir(root.join("reports/runs")).into_iter().flatten();

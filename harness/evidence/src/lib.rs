@@ -20,11 +20,13 @@
 //!   still be handed in while it lasted; [`unavailability`]: when nothing could be started, begun or completed; [`pauses`]: when
 //!   a consumer group stood still; [`skew`]: how evenly records are spread over partitions;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
+//! - [`assess`]: looks at a live job table of the team's own → condition 1a of the rubric, and findings;
 //! - [`plateau`]: why a run did not get faster; [`capacity`]: the highest rate
 //!   that holds; [`map`]: who leads at which rate and size;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
+pub mod assess;
 pub mod availability;
 pub mod capacity;
 pub mod checks;

@@ -12,6 +12,57 @@ use crossover_testbed::{ConnectionUrl, Result, TestbedError};
 /// The variable with the whole URL.
 pub const DATABASE_URL: &str = "CROSSOVER_EXTERNAL_DATABASE_URL";
 
+/// Where a URL with a password may come from, by the names that messages use.
+#[derive(Debug, Clone, Copy)]
+pub struct UrlSource {
+    /// The flag, which every user of the machine can read.
+    pub flag: &'static str,
+    /// The flag of a file that nobody else can read.
+    pub file_flag: &'static str,
+    /// The variable.
+    pub variable: &'static str,
+}
+
+const OF_A_RUN: UrlSource = UrlSource {
+    flag: "--external-database",
+    file_flag: "--external-database-file",
+    variable: DATABASE_URL,
+};
+
+impl UrlSource {
+    /// The URL of the flag or file, else of the variable; `None` if there is none.
+    ///
+    /// # Errors
+    /// `BadInput` if it is no URL, or others could read its password.
+    pub fn find(
+        &self,
+        flag: Option<&str>,
+        file: Option<&Path>,
+        variable: Option<String>,
+    ) -> Result<Option<ConnectionUrl>> {
+        if let Some(text) = flag {
+            let url = ConnectionUrl::parse(text)?;
+            if url.has_password() {
+                let Self {
+                    flag,
+                    file_flag,
+                    variable,
+                } = self;
+                return Err(TestbedError::BadInput(format!(
+                    "{flag} has a password in it, which every user of this machine can read; give the URL in {variable} \
+                     or in a file ({file_flag}), or leave the password to PGPASSWORD or ~/.pgpass"
+                )));
+            }
+            return Ok(Some(url));
+        }
+        let text = match file {
+            Some(path) => Some(read_secret(self.file_flag, path)?),
+            None => variable.filter(|url| !url.is_empty()),
+        };
+        text.map(|text| ConnectionUrl::parse(&text)).transpose()
+    }
+}
+
 /// What a run stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum TestbedKind {
@@ -106,30 +157,21 @@ impl ExternalArgs {
     /// # Errors
     /// `BadInput` if there is none, it is none, or others could read its password.
     pub fn database(&self) -> Result<ConnectionUrl> {
-        self.database_or(std::env::var(DATABASE_URL).ok().filter(|url| !url.is_empty()))
+        self.database_or(std::env::var(DATABASE_URL).ok())
     }
 
     fn database_or(&self, variable: Option<String>) -> Result<ConnectionUrl> {
-        if let Some(text) = &self.external_database {
-            let url = ConnectionUrl::parse(text)?;
-            if url.has_password() {
-                return Err(TestbedError::BadInput(format!(
-                    "--external-database has a password in it, which every user of this machine can read; give the URL in {DATABASE_URL} \
-                     or in a file (--external-database-file), or leave the password to PGPASSWORD or ~/.pgpass"
-                )));
-            }
-            return Ok(url);
-        }
-        if let Some(path) = &self.external_database_file {
-            return ConnectionUrl::parse(&read_secret(path)?);
-        }
-        let variable = variable.ok_or_else(|| {
+        let found = OF_A_RUN.find(
+            self.external_database.as_deref(),
+            self.external_database_file.as_deref(),
+            variable,
+        )?;
+        found.ok_or_else(|| {
             TestbedError::BadInput(format!(
                 "--testbed external: no PostgreSQL is given; set {DATABASE_URL} to its URL, or pass --external-database or \
                  --external-database-file"
             ))
-        })?;
-        ConnectionUrl::parse(&variable)
+        })
     }
 
     /// How the engine reaches the user's brokers; names begin with `prefix`.
@@ -152,9 +194,9 @@ impl ExternalArgs {
 }
 
 /// Reads a file that nobody else can.
-fn read_secret(path: &Path) -> Result<String> {
+fn read_secret(flag: &str, path: &Path) -> Result<String> {
     let shown = path.display();
-    let refuse = |problem: String| TestbedError::BadInput(format!("--external-database-file {shown}: {problem}"));
+    let refuse = |problem: String| TestbedError::BadInput(format!("{flag} {shown}: {problem}"));
     let metadata = std::fs::metadata(path).map_err(|error| refuse(format!("it can't be read: {error}")))?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {

@@ -18,11 +18,25 @@ const APPLICATION: &str = "crossover-external";
 /// # Errors
 /// `BadInput` or `Unavailable`, with the address, what was found there, and what to do; never the password.
 pub async fn connect(url: &ConnectionUrl) -> Result<PgConnection> {
+    let settings = [("statement_timeout", "15s"), ("TimeZone", "UTC")];
+    connect_with(url, &session(url, APPLICATION, &settings)?).await
+}
+
+/// A session at the user's PostgreSQL that begins with these settings.
+///
+/// # Errors
+/// `BadInput` if the URL has a parameter that can't be used.
+pub fn session(url: &ConnectionUrl, application: &str, settings: &[(&str, &str)]) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.reveal().parse().map_err(|error| explain(url, &error))?;
-    let options = options
-        .application_name(APPLICATION)
-        .options([("statement_timeout", "15s"), ("TimeZone", "UTC")]);
-    match tokio::time::timeout(CONNECTED_WITHIN, PgConnection::connect_with(&options)).await {
+    Ok(options.application_name(application).options(settings.iter().copied()))
+}
+
+/// Connects with options that [`session`] has made.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_with(url: &ConnectionUrl, options: &PgConnectOptions) -> Result<PgConnection> {
+    match tokio::time::timeout(CONNECTED_WITHIN, PgConnection::connect_with(options)).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(explain_with_a_look(url, &error).await),
         Err(_) => Err(TestbedError::unavailable(

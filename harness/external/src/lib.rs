@@ -33,7 +33,8 @@ pub mod names;
 pub mod postgres;
 mod prepare;
 
-pub use args::{ExternalArgs, TestbedKind};
+pub use args::{ExternalArgs, TestbedKind, UrlSource};
 pub use cleanup::CleanupArgs;
+pub use connect::{connect_with, session};
 pub use faults::{Act, check_faults};
 pub use prepare::{Examined, External, Wanted, examine};

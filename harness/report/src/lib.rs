@@ -10,6 +10,7 @@
 //! format, ticks      numbers and axes for people
 //! verdict            HELD · DEGRADED · BROKEN · INVALID, and the sentences of the banner
 //! chart/             one file per chart; all drawn through `chart::canvas` (plotters → SVG with CSS variables)
+//! assess             a live system: the sentence, the figures, the rows
 //! capacity           capacity searches in words, for all three below
 //! map                the crossover map in words, likewise
 //! compare/           two runs of one plan side by side: key figures with their change, and the sentences
@@ -19,6 +20,7 @@
 //!
 //! All text from outside (names, reasons, errors, TOML) passes through maud or the SVG backend, both of which escape.
 
+mod assess;
 pub mod capacity;
 mod chart;
 mod compare;
@@ -30,16 +32,17 @@ mod text;
 mod ticks;
 pub mod verdict;
 
+use crossover_evidence::assess::LiveEvidence;
 use crossover_evidence::compare::Comparison;
 use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
 pub use capacity::{CapacityPage, Searched};
-pub use html::{capacity_html, compare_html, map_html, run_html, sweep_html};
+pub use html::{assess_html, capacity_html, compare_html, map_html, run_html, sweep_html};
 pub use map::MapPage;
 pub use text::{
-    capacity_markdown, capacity_terminal, compare_markdown, compare_terminal, grid, map_markdown, map_terminal,
-    markdown_table, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
+    assess_markdown, assess_terminal, capacity_markdown, capacity_terminal, compare_markdown, compare_terminal, grid,
+    map_markdown, map_terminal, markdown_table, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
 };
 
 /// What the page of one run shows.
@@ -106,4 +109,13 @@ pub struct SweepPoint {
     pub result: RunResult,
     /// Relative link to the run's `report.html`.
     pub path: String,
+}
+
+/// What the page of an assessment shows.
+#[derive(Debug, Clone, Copy)]
+pub struct AssessPage<'a> {
+    /// What was found.
+    pub evidence: &'a LiveEvidence,
+    /// What the charts draw.
+    pub series: &'a Series,
 }

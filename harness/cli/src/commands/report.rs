@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::running::conclude;
-use super::{capacity, compare, map, sweep};
+use super::{assess, capacity, compare, map, sweep};
 use crate::args::ReportArgs;
 use crate::place;
 use crate::run::{RunDirectory, judge};
@@ -24,6 +24,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     }
     if capacity::is_search(&path) {
         capacity::report_again(&path)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if assess::is_assessment(&path) {
+        assess::report_again(&path)?;
         return Ok(ExitCode::SUCCESS);
     }
     if map::is_map(&path) {

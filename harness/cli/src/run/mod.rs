@@ -67,6 +67,7 @@ pub use preflight::record_cost_ns;
 pub use progress::Progress;
 pub use provider::broker_kind;
 pub use reader::{Span, read as read_spans};
+pub use reconnect::Reconnecting;
 pub use testbed::{check_external, create_database, describe, settle_statistics};
 
 use crate::args::{ContainerArgs, Mode};

@@ -1,7 +1,7 @@
 //! A connection of the harness to the engine's database, made again after it broke: servers go away in a run.
 
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
 
 /// Connects when it is first needed, and again after [`Reconnecting::lost`].
 pub struct Reconnecting {
@@ -15,6 +15,14 @@ impl Reconnecting {
         Self { options, open: None }
     }
 
+    /// Has one already, that these options made.
+    pub fn with(options: PgConnectOptions, open: PgConnection) -> Self {
+        Self {
+            options,
+            open: Some(open),
+        }
+    }
+
     /// The connection; `None` while the server is away.
     pub async fn get(&mut self) -> Option<&mut PgConnection> {
         if self.open.is_none() {
@@ -26,5 +34,13 @@ impl Reconnecting {
     /// A statement failed: the next one gets another connection.
     pub fn lost(&mut self) {
         self.open = None;
+    }
+
+    /// Ends the session, if there is one.
+    pub async fn close(self) {
+        if let Some(open) = self.open {
+            // A server that is gone has ended it already.
+            let _ = open.close().await;
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! real PostgreSQL, and whole runs. One server for all tests, a fresh database for each ([`servers`]).
 #![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]
 
+mod assess;
 mod bad_input;
 mod capacity;
 mod conformance;

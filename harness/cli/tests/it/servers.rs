@@ -4,6 +4,7 @@
 //! Nothing here is ever dropped: the end of this process, whatever its cause, closes the supervisor's pipe, and the
 //! supervisor removes every process and directory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -71,10 +72,7 @@ impl Servers {
             }
             false => supervisor,
         };
-        let options = PostgresOptions {
-            disk_needed_bytes: 1 << 30,
-            ..PostgresOptions::new(&run)
-        };
+        let options = postgres_options(&run);
         let postgres = LocalPostgres::start(&supervisor, &options).await.unwrap();
         let servers = Self {
             supervisor,
@@ -95,6 +93,16 @@ impl Servers {
         self.kafka.get_or_init(|| self.start_kafka("kafka", &[])).await
     }
 
+    /// A PostgreSQL that one test has for itself.
+    pub async fn own_postgres(&self, name: &str, settings: &[(&str, &str)]) -> LocalPostgres {
+        let options = PostgresOptions {
+            name: name.to_owned(),
+            settings: owned(settings),
+            ..postgres_options(&self.run)
+        };
+        LocalPostgres::start(&self.supervisor, &options).await.unwrap()
+    }
+
     /// A broker that one test may halt, and that may be started again soon after.
     pub async fn own_kafka(&self, name: &str) -> LocalKafka {
         let quick = [
@@ -105,13 +113,10 @@ impl Servers {
     }
 
     async fn start_kafka(&self, name: &str, settings: &[(&str, &str)]) -> LocalKafka {
-        let settings = settings
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let options = KafkaOptions {
             name: name.to_owned(),
             kind: Some(BrokerKind::Kafka),
-            settings: settings.collect(),
+            settings: owned(settings),
             // Without a rule, everything is allowed.
             authorizer: true,
             disk_needed_bytes: 1 << 30,
@@ -195,6 +200,19 @@ impl Servers {
             .unwrap();
         connection.close().await.unwrap();
     }
+}
+
+/// Small, for tests.
+fn postgres_options(run: &str) -> PostgresOptions {
+    PostgresOptions {
+        disk_needed_bytes: 1 << 30,
+        ..PostgresOptions::new(run)
+    }
+}
+
+fn owned(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let one = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    settings.iter().map(one).collect()
 }
 
 /// A database of one test.

@@ -141,19 +141,28 @@ pub struct Frame {
 impl Frame {
     /// Of a run.
     pub fn new(result: &RunResult, series: &Series) -> Self {
-        let step = series.seconds.div_ceil(POINTS).max(1);
-        let buckets = series.seconds.div_ceil(step);
-        let end = (series.seconds as f64).max(1.0);
+        let bare = Self::bare(series);
+        let end = bare.axis.high;
         let faults = result.faults.iter().map(|fault| {
             let label = format!("{} · {}", words(&fault.kind), fault.target);
             (label, fault.injected_s, fault.healed_s.unwrap_or(end))
         });
         Self {
-            step,
-            buckets,
-            axis: Axis::exact(0.0, end, 8),
             phases: phases(&result.phases, end),
             faults: faults.collect(),
+            ..bare
+        }
+    }
+
+    /// Without phases and faults.
+    pub fn bare(series: &Series) -> Self {
+        let step = series.seconds.div_ceil(POINTS).max(1);
+        Self {
+            step,
+            buckets: series.seconds.div_ceil(step),
+            axis: Axis::exact(0.0, (series.seconds as f64).max(1.0), 8),
+            phases: Vec::new(),
+            faults: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! One module per section. All text passes through maud, which escapes; the only raw insertions are this crate's own
 //! style and script, and the SVG of `chart`, whose backend escapes.
 
+mod assess;
 mod banner;
 mod capacity;
 mod checks;
@@ -20,6 +21,7 @@ mod sweep;
 mod table;
 mod testbed;
 
+pub use assess::assess_html;
 pub use capacity::capacity_html;
 pub use checks::{claim_word, ledger};
 pub use compare::compare_html;

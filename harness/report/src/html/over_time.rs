@@ -31,6 +31,13 @@ pub fn section_over_time(page: &RunPage) -> Markup {
 pub fn on_one_axis(charts: &[TimeChart], frame: &Frame) -> Markup {
     html! {
         p { (explanation(frame)) }
+        (figures(charts, frame))
+    }
+}
+
+/// The same without the words about phases and faults.
+pub fn figures(charts: &[TimeChart], frame: &Frame) -> Markup {
+    html! {
         div.card { @for (index, chart) in charts.iter().enumerate() { (figure(chart, frame, index == 0)) } }
         script #series type="application/json" { (PreEscaped(data(charts, frame))) }
     }

@@ -1,5 +1,6 @@
 //! The same evidence without a browser: a table for the terminal, a few lines for a pull request.
 
+mod assess;
 mod capacity;
 mod compare;
 mod grid;
@@ -8,6 +9,7 @@ mod markdown;
 mod sweep;
 mod terminal;
 
+pub use assess::{assess_markdown, assess_terminal};
 pub use capacity::{capacity_markdown, capacity_terminal};
 pub use compare::{compare_markdown, compare_terminal};
 pub use grid::{grid, markdown_table};
