@@ -19,6 +19,7 @@
 //!   long no relay led; [`availability`]: what could
 //!   still be handed in while it lasted; [`unavailability`]: when nothing could be started, begun or completed; [`pauses`]: when
 //!   a consumer group stood still; [`skew`]: how evenly records are spread over partitions;
+//!   [`neighbours`]: what a bad record does to those behind it;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
 //! - [`assess`]: looks at a live job table of the team's own → condition 1a of the rubric, and findings;
 //! - [`plateau`]: why a run did not get faster; [`capacity`]: the highest rate
@@ -38,6 +39,7 @@ pub mod ledger;
 pub mod load;
 pub mod map;
 pub mod measure;
+pub mod neighbours;
 mod pairs;
 pub mod pauses;
 pub mod plan;

@@ -60,7 +60,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     if !points.is_empty() {
         return sweep::run(&scenario, &points, &options, &directory, interrupted, &progress).await;
     }
-    let finished = run::run(&scenario, &options, &directory, interrupted, &progress).await?;
+    let finished = run::run_with_control(&scenario, &options, &directory, interrupted, &progress).await?;
     progress.done();
     let code = conclude(&finished.directory, &finished.result);
     Ok(ExitCode::from(with_left_behind(code, &finished.left_behind)))

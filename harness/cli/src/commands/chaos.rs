@@ -195,7 +195,7 @@ async fn one(
     progress.note(item.scenario.plan.describe().trim_end());
     let command = format!("./just chaos {named} {}", item.mode.name());
     let options = options(&args.run, item.mode, &command);
-    let finished = run::run(&item.scenario, &options, directory, interrupted, progress).await?;
+    let finished = run::run_with_control(&item.scenario, &options, directory, interrupted, progress).await?;
     progress.done();
     let code = conclude(&finished.directory, &finished.result);
     Ok((finished.result, with_left_behind(code, &finished.left_behind)))

@@ -9,6 +9,7 @@ use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::downstream;
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::{JobRow, Measures, job_rows};
+use crossover_evidence::neighbours;
 use crossover_evidence::pauses::Pauses;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
@@ -24,6 +25,7 @@ use crossover_evidence::unavailability::Windows;
 use crossover_proto::clock::MonotonicNs;
 use crossover_report::RunPage;
 
+use super::control::Control;
 use super::directory::RunDirectory;
 use super::hypotheses;
 use super::left::Left;
@@ -40,7 +42,8 @@ pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
     let meta = RunMeta::read(directory)?;
     let scenario = scenario::reload(&directory.file("scenario.toml"), &meta.scenario)?;
     let left = Left::read(directory, &meta)?;
-    let (result, series) = build(&meta, &scenario, &left);
+    let control = Control::read(directory)?;
+    let (result, series) = build(&meta, &scenario, &left, control.as_ref());
     let page = RunPage {
         result: &result,
         series: &series,
@@ -89,7 +92,7 @@ fn origin_of(meta: &RunMeta) -> MonotonicNs {
     MonotonicNs(meta.origin_ns.unwrap_or_default())
 }
 
-fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series) {
+fn build(meta: &RunMeta, scenario: &Scenario, left: &Left, control: Option<&Control>) -> (RunResult, Series) {
     let (history, samples, database) = (&left.history, &left.samples, left.database.as_ref());
     let mode = mode_of(meta);
     let document = &scenario.document;
@@ -122,6 +125,9 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         None => faults,
     };
 
+    let undisturbed = control.map(|one| self::ledger(&one.meta, &one.scenario, &one.left, &empty));
+    let neighbours = neighbours::of(&ledger, &faults, undisturbed.as_ref());
+
     let (query_ms, hz) = samples::sampler_cost(samples);
     let mut result = RunResult {
         schema_version: SCHEMA_VERSION,
@@ -135,6 +141,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         postgres: samples::postgres(samples, warm, end),
         outbox: outbox(meta, left, warm, load_end, end),
         skew: skew::of(&ledger, &lag),
+        neighbours,
         lag,
         group_pauses: pauses.as_ref().map(Pauses::whole),
         unavailability: windows.whole(),

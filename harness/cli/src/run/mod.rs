@@ -23,6 +23,7 @@ mod acknowledgement;
 mod assigned;
 mod broker;
 mod clients;
+mod control;
 mod directory;
 mod downstream;
 mod drain;
@@ -58,6 +59,7 @@ use tokio::sync::watch;
 
 pub use broker::GroupView;
 pub use clients::Clients;
+pub use control::run_with_control;
 pub use directory::RunDirectory;
 pub use judge::{for_each_job, judge};
 pub use load::Load;

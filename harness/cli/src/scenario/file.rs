@@ -26,6 +26,21 @@ pub struct Scenario {
     pub traces: Vec<String>,
 }
 
+impl Scenario {
+    /// The same plan with nothing broken, and nothing that must hold: what its faults did is held against it.
+    ///
+    /// # Errors
+    /// If the text is not TOML.
+    pub fn control(&self) -> anyhow::Result<Self> {
+        let mut control = self.clone();
+        control.text = sweep::without(&self.text, &["control", "faults", "hypotheses"])?;
+        control.document.control = false;
+        control.document.faults.clear();
+        control.document.hypotheses.clear();
+        Ok(control)
+    }
+}
+
 /// Name of a trace's copy in a run's directory, by its place among the traces.
 pub fn kept_trace(index: usize) -> String {
     format!("trace-{}.csv", index + 1)

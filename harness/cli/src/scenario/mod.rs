@@ -70,6 +70,9 @@ pub struct Document {
     /// What is broken, and when.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// The same plan is run once more with nothing broken, and what the faults did to others is held against it.
+    #[serde(default)]
+    pub control: bool,
     /// How long the rest may take after the load.
     #[serde(default)]
     pub drain: Drain,

@@ -57,8 +57,16 @@ fn plain(value: &toml::Value) -> String {
 /// # Errors
 /// If the text is not TOML.
 pub fn without_sweep(text: &str) -> anyhow::Result<String> {
+    without(text, &["sweep"])
+}
+
+/// The text without some of its tables and keys.
+///
+/// # Errors
+/// If the text is not TOML.
+pub fn without(text: &str, keys: &[&str]) -> anyhow::Result<String> {
     let mut table: toml::Table = toml::from_str(text)?;
-    table.remove("sweep");
+    table.retain(|key, _| !keys.contains(&key));
     Ok(toml::to_string(&table)?)
 }
 

@@ -75,6 +75,10 @@ impl Document {
         }
         self.validate_downstream()?;
         self.validate_faults()?;
+        if self.control && self.faults.is_empty() {
+            let why = "a control run has nothing broken, and neither has this one; remove the key, or add [[faults]]";
+            return refuse("control".to_owned(), format!("found true; {why}"));
+        }
         self.validate_reference()?;
         let settings = serde_json::to_value(self).unwrap_or_default();
         for (index, hypothesis) in self.hypotheses.iter().enumerate() {

@@ -162,6 +162,7 @@ fn run(mode: &str, single_ms: f64, best_ms: f64, steady_ms: f64) -> RunResult {
         lag: Vec::new(),
         downstream: None,
         skew: Vec::new(),
+        neighbours: None,
         group_pauses: None,
         unavailability: Vec::new(),
         faults: Vec::new(),

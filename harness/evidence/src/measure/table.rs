@@ -92,7 +92,7 @@ fn row(ledger: &Ledger<'_>, place: usize) -> JobRow {
         phase: phase.name.clone(),
         warmup: phase.warmup,
         job: job.id.0,
-        job_type: job_type(ledger, place),
+        job_type: job_type(ledger, place).map(str::to_owned),
         step: job.step,
         ordinal: job.ordinal,
         attempt: job.attempt,
@@ -120,15 +120,15 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// The definition says which type stands at a step's place.
-fn job_type(ledger: &Ledger<'_>, place: usize) -> Option<String> {
+/// The type that the workload's definition has at the job's place; `None` if the database does not know the instance.
+pub(crate) fn job_type<'a>(ledger: &Ledger<'a>, place: usize) -> Option<&'a str> {
     let job = &ledger.jobs()[place];
     let workload = ledger.evidence().workload;
     let definition = ledger.definition(ledger.instance_of(place))?;
     let definition = &workload.definitions[workload.position(&definition.name)?].definition;
     let jobs = definition.steps.get(usize::from(job.step))?.jobs.iter();
-    let mut types = jobs.flat_map(|spec| std::iter::repeat_n(&spec.job_type, spec.count as usize));
-    types.nth(usize::from(job.ordinal)).cloned()
+    let mut types = jobs.flat_map(|spec| std::iter::repeat_n(spec.job_type.as_str(), spec.count as usize));
+    types.nth(usize::from(job.ordinal))
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ pub use self::backlog::BacklogInfo;
 pub use self::judged::{Check, Claim, ClaimVerdict, FaultInfo, LedgerInfo, Unavailability, Verdict};
 pub use self::latency::{Hop, LatencySet, Percentiles, Throughput};
 pub use self::seen::{
-    DownstreamInfo, DownstreamPolicy, GroupPause, GroupPauses, IdleInfo, IdlePart, InstrumentInfo, LagInfo, OutboxInfo,
-    PostgresInfo, ProcessCost, TopicSkew, WaitShare,
+    DownstreamInfo, DownstreamPolicy, GroupPause, GroupPauses, IdleInfo, IdlePart, InstrumentInfo, LagInfo, Neighbours,
+    OutboxInfo, PostgresInfo, ProcessCost, TopicSkew, WaitShare,
 };
 
 /// Raised when a reader of the last version would misread this one.
@@ -48,6 +48,9 @@ pub struct RunResult {
     /// Event-driven mode only: how evenly the records of each topic are spread.
     #[serde(default)]
     pub skew: Vec<TopicSkew>,
+    /// Jobs behind records that could not be handled; `null` if there was no such record.
+    #[serde(default)]
+    pub neighbours: Option<Neighbours>,
     /// When consumer groups stood still; `null` in polling mode, or if the topics were not read.
     #[serde(default)]
     pub group_pauses: Option<GroupPauses>,

@@ -135,6 +135,19 @@ pub struct TopicSkew {
     pub dispatch_others_ms: Percentiles,
 }
 
+/// Jobs in partitions that got records which no worker can read, or that the broker refuses for good, while it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Neighbours {
+    /// Partitions that were hit.
+    pub partitions: u64,
+    /// Dispatch of the jobs in them that were not refused (ms).
+    pub latency_ms: Percentiles,
+    /// Dispatch of the jobs of the same types, at the same time of the control run (ms); `null` without one.
+    pub control_ms: Option<Percentiles>,
+    /// p99 here ÷ p99 there; `null` if either is not known.
+    pub p99_ratio: Option<f64>,
+}
+
 /// When consumer groups stood still: no job was begun for a quarter of a second or longer though records lay in the topic.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GroupPauses {

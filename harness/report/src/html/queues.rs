@@ -1,6 +1,8 @@
 //! Event-driven mode: what waited in the outbox, and how far each partition's group was behind.
 
-use crossover_evidence::result::{GroupPause, GroupPauses, LagInfo, OutboxInfo, RunResult, TopicSkew};
+use crossover_evidence::result::{
+    GroupPause, GroupPauses, LagInfo, Neighbours, OutboxInfo, Percentiles, RunResult, TopicSkew,
+};
 use maud::{Markup, html};
 
 use super::shell::section;
@@ -21,6 +23,7 @@ pub fn queues(result: &RunResult) -> Markup {
         @if let Some(outbox) = &result.outbox { p { (sentence(outbox)) } }
         @if let Some(pauses) = &result.group_pauses { (group_pauses(pauses)) }
         (skew(&result.skew))
+        @if let Some(neighbours) = &result.neighbours { p { (neighbours_of_bad_records(neighbours)) } }
         @if rows.is_empty() { p { "Nobody looked at the groups' lag." } }
         @else if rows.len() <= SHOWN { (table(&heads, 2, &rows)) }
         @else {
@@ -90,6 +93,32 @@ fn skew(topics: &[TopicSkew]) -> Markup {
         "dispatch p99: it / others",
     ];
     html! { @if !rows.is_empty() { (table(&heads, 1, &rows)) } }
+}
+
+fn neighbours_of_bad_records(neighbours: &Neighbours) -> String {
+    let Neighbours {
+        partitions,
+        latency_ms: here,
+        control_ms,
+        p99_ratio,
+    } = neighbours;
+    let of = |latency: &Percentiles| {
+        format!(
+            "{} over {} jobs",
+            percentile(latency.p99, latency),
+            count(latency.count)
+        )
+    };
+    let control = match control_ms {
+        Some(control) => format!("{} with nothing broken", of(control)),
+        None => "there is no control run to hold that against".to_owned(),
+    };
+    let ratio = p99_ratio.map_or_else(String::new, |ratio| format!(": {} times that", number(ratio)));
+    format!(
+        "Behind records that could not be handled, in {} partitions: dispatch p99 {}; {control}{ratio}.",
+        count(*partitions),
+        of(here)
+    )
 }
 
 /// Stretches in which a group began nothing though it could have; nothing if there were none.

@@ -1,0 +1,244 @@
+//! What a record that can't be handled does to those behind it: the dispatch of jobs in the same partitions, beside that of the
+//! same time in a control run, whose plan is the same and in which nothing is broken.
+//!
+//! A partition is hit if it holds a record that no worker can read, or would have held one that the broker refuses for good.
+//! Its neighbours are the jobs of its type that were intended while the fault was there, and for [`AFTER`] after it was put
+//! there at least: what blocks a partition blocks those that come later.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crossover_proto::event::partition_of;
+
+use crate::latency::Latency;
+use crate::ledger::Ledger;
+use crate::measure::{dispatch_sample, job_type};
+use crate::result::{FaultInfo, Neighbours};
+use crate::snapshot::{JobState, Topics};
+
+/// A poison record is put there at once; those behind it come in the seconds after.
+const AFTER: Duration = Duration::from_secs(5);
+
+/// A job type and the partitions of its topic that were hit.
+type Hit = HashMap<String, HashSet<i32>>;
+
+/// `None` if no partition was hit, or the topics were not read.
+#[must_use]
+pub fn of(ledger: &Ledger<'_>, faults: &[FaultInfo], control: Option<&Ledger<'_>>) -> Option<Neighbours> {
+    let topics = ledger.evidence().topics?;
+    let windows: Vec<(Duration, Duration)> = faults.iter().filter_map(window).collect();
+    let served = served(ledger, topics);
+    let hit = hit(ledger, topics, &served);
+    if windows.is_empty() || hit.is_empty() {
+        return None;
+    }
+    let is_hit = |job: usize, of_type: &str| {
+        let place = served.get(of_type).map(|topic| topic.place(ledger, job));
+        hit.get(of_type)
+            .zip(place)
+            .is_some_and(|(hit, place)| hit.contains(&place))
+    };
+    let latency_ms = dispatch(ledger, &windows, is_hit).percentiles();
+    let control_ms = control.map(|control| dispatch(control, &windows, |_, of_type| hit.contains_key(of_type)));
+    let control_ms = control_ms.map(|latency| latency.percentiles());
+    let ratio = control_ms
+        .as_ref()
+        .and_then(|control| Some(latency_ms.p99? / control.p99?));
+    Some(Neighbours {
+        partitions: hit.values().map(|partitions| partitions.len() as u64).sum(),
+        latency_ms,
+        control_ms,
+        p99_ratio: ratio.filter(|ratio| ratio.is_finite()),
+    })
+}
+
+fn window(fault: &FaultInfo) -> Option<(Duration, Duration)> {
+    if !["poison", "limit-message-size"].contains(&fault.kind.as_str()) {
+        return None;
+    }
+    let at = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let from = at(fault.injected_s);
+    let to = fault.healed_s.map_or(Duration::MAX, at);
+    Some((from, to.max(from.saturating_add(AFTER))))
+}
+
+/// The topic of a job type.
+struct Topic<'a> {
+    name: &'a str,
+    partitions: u32,
+    /// Partition of the jobs whose record it holds, by their place in the ledger.
+    placed: HashMap<usize, i32>,
+}
+
+impl Topic<'_> {
+    /// The partition of a job's record, or the one it would have come to: its key is the instance.
+    fn place(&self, ledger: &Ledger<'_>, job: usize) -> i32 {
+        let of_key = || partition_of(&ledger.instance_of(job).id.to_wire(), self.partitions);
+        self.placed.get(&job).copied().unwrap_or_else(of_key)
+    }
+}
+
+/// Which topic serves which type: what its records carry tells.
+fn served<'a>(ledger: &Ledger<'_>, topics: &'a Topics) -> HashMap<String, Topic<'a>> {
+    let mut by_name: HashMap<&str, Topic<'_>> = HashMap::new();
+    for partition in &topics.partitions {
+        let name = partition.topic.as_str();
+        let topic = by_name.entry(name).or_insert_with(|| Topic {
+            name,
+            partitions: 0,
+            placed: HashMap::new(),
+        });
+        topic.partitions += 1;
+    }
+    for record in &topics.records {
+        let partition = &topics.partitions[record.partition as usize];
+        let job = record.carries.and_then(|carried| ledger.job_position(carried.job));
+        if let Some((job, topic)) = job.zip(by_name.get_mut(partition.topic.as_str())) {
+            topic.placed.entry(job).or_insert(partition.partition);
+        }
+    }
+    let of_type = |topic: Topic<'a>| {
+        let any = topic.placed.keys().next()?;
+        Some((job_type(ledger, *any)?.to_owned(), topic))
+    };
+    by_name.into_values().filter_map(of_type).collect()
+}
+
+fn hit(ledger: &Ledger<'_>, topics: &Topics, served: &HashMap<String, Topic<'_>>) -> Hit {
+    let mut hit = Hit::new();
+    for record in topics.records.iter().filter(|record| record.carries.is_none()) {
+        let partition = &topics.partitions[record.partition as usize];
+        if let Some((of_type, _)) = served.iter().find(|(_, topic)| topic.name == partition.topic) {
+            hit.entry(of_type.clone()).or_default().insert(partition.partition);
+        }
+    }
+    // Settled without a record: the broker refused it for good.
+    let outbox = ledger.evidence().snapshot.outbox.iter();
+    for row in outbox.filter(|row| row.sent && row.record.is_none()) {
+        let refused = ledger
+            .job_position(row.job)
+            .and_then(|job| Some((job, job_type(ledger, job)?)));
+        if let Some((job, of_type)) = refused
+            && let Some(topic) = served.get(of_type)
+        {
+            let place = topic.place(ledger, job);
+            hit.entry(of_type.to_owned()).or_default().insert(place);
+        }
+    }
+    hit
+}
+
+/// Dispatch of the jobs that were intended in a window and that `which` takes; those refused for good are no neighbours.
+fn dispatch(ledger: &Ledger<'_>, windows: &[(Duration, Duration)], which: impl Fn(usize, &str) -> bool) -> Latency {
+    let origin = ledger.evidence().origin;
+    let mut latency = Latency::new();
+    for (place, job) in ledger.jobs().iter().enumerate() {
+        let sample =
+            dispatch_sample(ledger, place, &ledger.times(place)).filter(|_| job.state != Some(JobState::DeadLetter));
+        let (Some(sample), Some(of_type)) = (sample, job_type(ledger, place)) else {
+            continue;
+        };
+        let at = sample.intended.saturating_since(origin);
+        if windows.iter().any(|(from, to)| (*from..*to).contains(&at)) && which(place, of_type) {
+            match sample.started {
+                Some(started) => latency.record(started.saturating_since(sample.intended)),
+                None => latency.record_censored(),
+            }
+        }
+    }
+    latency
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::Scene;
+    use crate::snapshot::TopicRecord;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn poison(injected_s: f64) -> FaultInfo {
+        FaultInfo {
+            kind: "poison".to_owned(),
+            target: "topic:work".to_owned(),
+            injected_s,
+            healed_s: Some(injected_s),
+            took_effect: true,
+            ..FaultInfo::default()
+        }
+    }
+
+    /// Twenty jobs over two partitions; they wait so long for their worker.
+    fn scene(wait: Duration) -> Scene {
+        let mut scene = Scene::event_driven(&[1]);
+        scene.start_many(20);
+        scene.wait(wait);
+        scene.drain();
+        scene
+    }
+
+    /// A record that no worker can read comes into partition 1.
+    fn with_poison(mut scene: Scene) -> Scene {
+        let topics = scene.topics.as_mut().unwrap();
+        topics.records.push(TopicRecord {
+            partition: 1,
+            offset: 1_000,
+            carries: None,
+        });
+        scene
+    }
+
+    #[test]
+    fn neighbours_are_those_of_the_partition_that_was_hit_and_are_held_against_all_of_the_control() {
+        let (slow, quick) = (with_poison(scene(SECOND * 3)), scene(SECOND));
+        let found = of(&slow.ledger(), &[poison(0.0)], Some(&quick.ledger())).unwrap();
+        assert_eq!((found.partitions, found.latency_ms.count), (1, 10));
+        assert_eq!(found.control_ms.as_ref().map(|control| control.count), Some(20));
+        let ratio = found.p99_ratio.unwrap();
+        assert!((2.5..3.5).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn without_a_control_run_there_is_no_ratio() {
+        let found = of(&with_poison(scene(SECOND)).ledger(), &[poison(0.0)], None).unwrap();
+        assert_eq!((found.control_ms, found.p99_ratio), (None, None));
+    }
+
+    #[test]
+    fn jobs_of_another_time_are_no_neighbours() {
+        let found = of(&with_poison(scene(SECOND)).ledger(), &[poison(9.0)], None).unwrap();
+        assert_eq!(found.latency_ms.count, 0);
+    }
+
+    #[test]
+    fn a_record_that_the_broker_refused_hits_the_partition_of_its_key() {
+        let mut scene = scene(SECOND);
+        let row = &mut scene.snapshot.outbox[3];
+        row.record = None;
+        let job = row.job;
+        scene
+            .snapshot
+            .jobs
+            .iter_mut()
+            .find(|each| each.id == job)
+            .unwrap()
+            .state = JobState::DeadLetter;
+        let fault = FaultInfo {
+            kind: "limit-message-size".to_owned(),
+            ..poison(0.0)
+        };
+        let found = of(&scene.ledger(), &[fault], None).unwrap();
+        assert_eq!(
+            (found.partitions, found.latency_ms.count),
+            (1, 9),
+            "not the refused one itself"
+        );
+    }
+
+    #[test]
+    fn nothing_that_can_be_hit_and_no_fault_of_the_kind_have_no_neighbours() {
+        assert_eq!(of(&scene(SECOND).ledger(), &[poison(0.0)], None), None);
+        assert_eq!(of(&with_poison(scene(SECOND)).ledger(), &[], None), None);
+        assert_eq!(of(&Scene::new(&[1]).ledger(), &[poison(0.0)], None), None);
+    }
+}
