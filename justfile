@@ -24,7 +24,7 @@ capacity *args: build
 sweep *args: build
     @{{ crossover }} sweep {{ args }}
 
-# Who leads over rate × replicas: polling, tuned polling, event-driven (about 15 minutes; --resume DIR goes on)
+# Who leads over rate × replicas: polling, tuned polling, event-driven (36 short runs; --resume DIR goes on)
 map *args: build
     @{{ crossover }} map {{ args }}
 

@@ -11,8 +11,11 @@ use crossover_testbed::images::StandIn;
 use crossover_testbed::kafka::BrokerKind;
 use serde::{Deserialize, Serialize};
 
+use crate::commands::capacity::CapacityArgs;
 use crate::commands::dlq::ReadFrom;
 use crate::commands::downstream::DownstreamArgs;
+use crate::commands::map::MapArgs;
+use crate::commands::sweep::SweepArgs;
 
 /// Do we need Kafka, and when? Benchmarks and breaks a PostgreSQL-polled job system, and says what held.
 #[derive(Debug, Parser)]
@@ -212,96 +215,6 @@ pub struct ChaosArgs {
     /// Dispatch mode [default: event-driven; of all: each that the scenario has a fault for]
     pub mode: Option<Mode>,
     /// How it is run.
-    #[command(flatten)]
-    pub run: RunArgs,
-}
-
-/// What `capacity` searches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CapacityMode {
-    /// Workers poll, as the scenario has it.
-    Polling,
-    /// Workers poll, with the settings of `[polling.tuned]`.
-    PollingTuned,
-    /// Outbox, relay, broker, consumers.
-    EventDriven,
-    /// All three, one after the other.
-    All,
-}
-
-/// Flags of `capacity`.
-#[derive(Debug, Clone, Args)]
-pub struct CapacityArgs {
-    /// What is searched
-    #[arg(required_unless_present = "resume")]
-    pub mode: Option<CapacityMode>,
-    /// A scenario under scenarios/bench/, or the path of a scenario file; its last phase is the step [default: capacity]
-    #[arg(conflicts_with = "resume")]
-    pub scenario: Option<String>,
-    /// Search once for each number of engine replicas, as in 1,2,4,8 [default: the scenario's]
-    #[arg(long, value_delimiter = ',', conflicts_with = "resume")]
-    pub replicas: Vec<u32>,
-    /// Search so often, to see how far the intervals lie apart
-    #[arg(long, default_value_t = 1, conflicts_with = "resume", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub repeat: u32,
-    /// Width of the interval, as a share of its lower end, at which a search ends
-    #[arg(long, default_value_t = 0.10, conflicts_with = "resume")]
-    pub tolerance: f64,
-    /// Most steps of one search
-    #[arg(long, default_value_t = 14, conflicts_with = "resume", value_parser = clap::value_parser!(u32).range(2..=100))]
-    pub steps: u32,
-    /// Go on with a search that was broken off: its directory. Flags for servers are to be given again
-    #[arg(long, value_name = "DIR", conflicts_with = "mode")]
-    pub resume: Option<PathBuf>,
-    /// How each step is run.
-    #[command(flatten)]
-    pub run: RunArgs,
-}
-
-/// Flags of `sweep`.
-#[derive(Debug, Clone, Args)]
-pub struct SweepArgs {
-    /// A scenario under scenarios/bench/, or the path of a scenario file
-    #[arg(required_unless_present = "resume")]
-    pub scenario: Option<String>,
-    /// Dispatch mode
-    #[arg(required_unless_present = "resume")]
-    pub mode: Option<Mode>,
-    /// A key of the scenario and its values, as in topology.replicas=1,2,4,8; several make all combinations
-    #[arg(required_unless_present = "resume", value_name = "KEY=V1,V2")]
-    pub keys: Vec<String>,
-    /// Run each point so often, to see how far its runs lie apart
-    #[arg(long, default_value_t = 1, conflicts_with = "resume", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub repeat: u32,
-    /// Go on with a sweep that was broken off: its directory. Flags for servers are to be given again
-    #[arg(long, value_name = "DIR", conflicts_with = "scenario")]
-    pub resume: Option<PathBuf>,
-    /// How each point is run.
-    #[command(flatten)]
-    pub run: RunArgs,
-}
-
-/// Flags of `map`.
-#[derive(Debug, Clone, Args)]
-pub struct MapArgs {
-    /// A scenario under scenarios/bench/, or the path of a scenario file; its last phase gets the rate [default: capacity]
-    #[arg(conflicts_with = "resume")]
-    pub scenario: Option<String>,
-    /// Jobs per second
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "20,250,1000,3000",
-        conflicts_with = "resume"
-    )]
-    pub rates: Vec<f64>,
-    /// Engine replicas
-    #[arg(long, value_delimiter = ',', default_value = "1,2,4", conflicts_with = "resume")]
-    pub replicas: Vec<u32>,
-    /// Go on with a map that was broken off: its directory. Flags for servers are to be given again
-    #[arg(long, value_name = "DIR")]
-    pub resume: Option<PathBuf>,
-    /// How each point is run.
     #[command(flatten)]
     pub run: RunArgs,
 }

@@ -93,11 +93,12 @@ impl Interval {
 }
 
 impl Capacity {
-    /// The lowest rate that did not hold: what a plateau is read from.
+    /// The step at the upper end of the interval: what a plateau is read from. Not just the lowest failure, which may have been
+    /// noise.
     #[must_use]
     pub fn first_failure(&self) -> Option<&Step> {
-        let failed = self.steps.iter().filter(|step| step.verdict == StepVerdict::DidNotHold);
-        failed.min_by(|a, b| a.rate_per_s.total_cmp(&b.rate_per_s))
+        let mut failed = self.steps.iter().filter(|step| step.verdict == StepVerdict::DidNotHold);
+        failed.find(|step| Some(step.rate_per_s) == self.holds.high)
     }
 
     /// Says the plateau nothing of the engine, because the machine or the instrument came to its end first? Then why.

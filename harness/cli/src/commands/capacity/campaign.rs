@@ -6,7 +6,8 @@ use crossover_evidence::capacity::Variant;
 use crossover_evidence::capacity::search::Settings;
 use serde::{Deserialize, Serialize};
 
-use crate::args::{CapacityArgs, CapacityMode, Mode};
+use super::args::{CapacityArgs, CapacityMode};
+use crate::args::Mode;
 use crate::commands::running::run_name;
 use crate::commands::variants;
 use crate::failure::bad_input;

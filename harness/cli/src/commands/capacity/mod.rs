@@ -1,6 +1,7 @@
 //! `capacity MODE [SCENARIO]`: the highest arrival rate that holds, found by runs at several rates; once, or for several
 //! variants, numbers of replicas, or times.
 
+mod args;
 mod campaign;
 mod steps;
 
@@ -13,14 +14,17 @@ use crossover_evidence::claims::{c05, c06};
 use crossover_report::{CapacityPage, Searched};
 use crossover_testbed::RunLock;
 
+use self::args::CapacityMode;
 use self::campaign::Campaign;
 use self::steps::Bench;
 use super::running::{options, output_directory, overrides, resumed, shown, watch_interrupt, with_left_behind};
-use crate::args::{CapacityArgs, CapacityMode};
+use crate::args::Mode;
 use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
 use crate::place::{self, CAPACITY_FILE};
 use crate::run::{self, Progress, RunDirectory};
 use crate::scenario::{self, Scenario};
+
+pub use self::args::CapacityArgs;
 
 /// Runs the command.
 ///
@@ -52,7 +56,7 @@ pub async fn run(args: CapacityArgs) -> anyhow::Result<ExitCode> {
         campaign: &campaign,
         scenario_with: &|overrides: &[String]| kept_scenario(&whole, &campaign, overrides),
         // The mode is each search's own.
-        options: &options(&args.run, crate::args::Mode::Polling, ""),
+        options: &options(&args.run, Mode::Polling, ""),
         progress: &progress,
     };
     run::check_external(&kept_scenario(&whole, &campaign, &[])?.document, &args.run.external)?;
@@ -101,11 +105,7 @@ fn begun(args: &CapacityArgs) -> anyhow::Result<(RunDirectory, Campaign)> {
     let scenario = scenario::load(&path, &overrides(&args.run))?;
     let word = clap::ValueEnum::to_possible_value(&mode);
     let word = word.as_ref().map_or("", |value| value.get_name());
-    let options = options(
-        &args.run,
-        crate::args::Mode::Polling,
-        &format!("./just capacity {word} {named}"),
-    );
+    let options = options(&args.run, Mode::Polling, &format!("./just capacity {word} {named}"));
     let campaign = Campaign::of(args, mode, &scenario.name, &scenario.document, options.command)?;
     let output = output_directory(&args.run.output)?;
     let whole = RunDirectory::create_plain(&output.join(campaign.directory_name()))?;

@@ -8,8 +8,8 @@ use anyhow::Context;
 use clap::ValueEnum;
 use crossover_testbed::RunLock;
 
-use super::{SweepPlan, points, run_points};
-use crate::args::{Mode, SweepArgs};
+use super::{SweepArgs, SweepPlan, points, run_points};
+use crate::args::Mode;
 use crate::commands::running::{self, options, output_directory, overrides, run_name, watch_interrupt};
 use crate::failure::bad_input;
 use crate::place::{self, SWEEP_FILE};

@@ -1,6 +1,7 @@
 //! A sweep: one run per combination of values, one report over all of them. The keys are the scenario's own (`[[sweep]]`), or
 //! the command line's ([`command`]).
 
+mod args;
 mod command;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::place::SWEEP_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Point, Scenario};
 
+pub use self::args::SweepArgs;
 pub use self::command::command;
 
 /// The points of a sweep, each with its scenario; empty if it is none. All are read and checked before any is run. A key

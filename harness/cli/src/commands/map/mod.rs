@@ -1,5 +1,7 @@
 //! `map [SCENARIO]`: polling, tuned polling and event-driven over rate × replicas; a run a point, all of them kept.
 
+mod args;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,11 +16,13 @@ use super::running::{
     finished, options, output_directory, overrides, resumed, run_name, shown, watch_interrupt, with_left_behind,
 };
 use super::variants;
-use crate::args::{MapArgs, Mode};
+use crate::args::Mode;
 use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
 use crate::place::{self, MAP_FILE};
 use crate::run::{self, Options, Progress, RunDirectory, build_doubt};
 use crate::scenario::{self, Rates, Scenario};
+
+pub use self::args::MapArgs;
 
 /// Runs the command.
 ///
