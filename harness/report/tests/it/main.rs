@@ -2,6 +2,7 @@
 //!
 //! `CROSSOVER_PREVIEW=DIR cargo test -p crossover-report` writes the fixtures' pages to DIR, to look at.
 
+mod assess;
 mod compare;
 mod fixture;
 mod html;
