@@ -12,6 +12,7 @@ use crossover_testbed::kafka::BrokerKind;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::capacity::CapacityArgs;
+use crate::commands::assess::AssessArgs;
 use crate::commands::dlq::ReadFrom;
 use crate::commands::downstream::DownstreamArgs;
 use crate::commands::map::MapArgs;
@@ -419,37 +420,4 @@ pub struct RelayArgs {
     /// Flags for the relay under test, after `--`, as in `-- --batch 5000 --window 20000`
     #[arg(last = true)]
     pub relay: Vec<String>,
-}
-
-/// Flags of `assess`.
-#[derive(Clone, Args)]
-pub struct AssessArgs {
-    /// Your PostgreSQL, as postgres://user@host:port/database. The password belongs in PGPASSWORD or ~/.pgpass; or give the
-    /// whole URL in CROSSOVER_DATABASE_URL instead of this flag
-    #[arg(long, value_name = "URL", conflicts_with = "database_file")]
-    pub database_url: Option<String>,
-    /// File that holds the URL of your PostgreSQL, password included, and that only you can read
-    #[arg(long, value_name = "FILE")]
-    pub database_file: Option<PathBuf>,
-    /// The job table, as name or schema.name [default: the one that is named as job libraries name theirs]
-    #[arg(long, value_name = "TABLE")]
-    pub table: Option<String>,
-    /// How long
-    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
-    pub duration: Duration,
-    /// Time between two looks
-    #[arg(long, default_value = "500ms", value_parser = humantime::parse_duration)]
-    pub interval: Duration,
-    /// Where reports are written
-    #[arg(long, default_value = "reports/runs")]
-    pub output: PathBuf,
-}
-
-impl std::fmt::Debug for AssessArgs {
-    /// Not the URL: it may hold a password where it should not.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AssessArgs")
-            .field("table", &self.table)
-            .finish_non_exhaustive()
-    }
 }

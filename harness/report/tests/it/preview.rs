@@ -23,6 +23,7 @@ fn pages_can_be_written_to_look_at() {
     write("sick", run_html(&fixture::sick().page()));
     write("compare", compare_html(&fixture::compared().page()));
     write("compare-broken", compare_html(&crate::compare::broken().page()));
+    write("assess", crate::assess::contended());
     write("invalid", run_html(&fixture::invalid().page()));
     write("interrupted", run_html(&fixture::interrupted().page()));
     write("broken", run_html(&fixture::broken().page()));

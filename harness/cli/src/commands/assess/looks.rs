@@ -14,10 +14,10 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use super::args::AssessArgs;
 use super::session::Session;
 use super::sql;
 use super::table::Found;
-use crate::args::AssessArgs;
 use crate::run::{Progress, Reconnecting, RunDirectory};
 
 /// File of the looks, a line each.

@@ -6,6 +6,7 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`args`] | the flags |
 //! | [`session`] | how we connect, and what the server must let us see |
 //! | [`table`] | which table is the job table |
 //! | [`looks`] | the loop of looks |
@@ -14,6 +15,7 @@
 //! *Invariant*: nothing is written. Every session begins with `default_transaction_read_only = on`, and is refused if the
 //! server did not take that. No right on the table is needed; what we can't see is said, never taken for health.
 
+mod args;
 mod looks;
 mod session;
 mod sql;
@@ -30,10 +32,10 @@ use crossover_report::AssessPage;
 use crossover_testbed::ConnectionUrl;
 
 use super::running::{output_directory, run_name, shown, watch_interrupt};
-use crate::args::AssessArgs;
 use crate::failure::{INTERRUPTED, bad_input};
 use crate::place::ASSESS_FILE;
 use crate::run::{Progress, RunDirectory, git_commit};
+pub use args::AssessArgs;
 use looks::Watched;
 
 const SOURCE: UrlSource = UrlSource {
