@@ -19,6 +19,7 @@
 //!   still be handed in while it lasted;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
 //! - [`plateau`]: why a run did not get faster; [`capacity`]: the contract of `capacity.json`;
+//! - [`decide`]: all of that and a team's profile → a verdict by the rubric;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
@@ -27,6 +28,7 @@ pub mod capacity;
 pub mod checks;
 pub mod claims;
 pub mod compare;
+pub mod decide;
 pub mod latency;
 pub mod ledger;
 pub mod load;
