@@ -16,6 +16,14 @@ bench *args: build
 chaos *args: build
     @{{ crossover }} chaos {{ args }}
 
+# The verdict for a team, from finished runs: ./just decide --profile scenarios/team.example.toml [RUN …]
+decide *args: build
+    @{{ crossover }} decide {{ args }}
+
+# Where the runs leave every claim that started the project
+claims *args: build
+    @{{ crossover }} claims {{ args }}
+
 # Write a run's report again, also of a run that died
 report *args: build
     @{{ crossover }} report {{ args }}

@@ -46,6 +46,10 @@ pub enum Command {
     Bench(BenchArgs),
     /// Run a scenario that breaks things under load, and say what was lost, doubled and reordered, and how long recovery took
     Chaos(ChaosArgs),
+    /// Say whether a team should stay with polling, tune it or move to event-driven dispatch, from finished runs
+    Decide(DecideArgs),
+    /// Say what the finished runs make of each claim that started the project
+    Claims(ClaimsArgs),
     /// Write the report of a run again from what it recorded, also of one that died
     Report(ReportArgs),
     /// Say which servers would be used, what is missing, and how to get it; with --testbed external, look at yours
@@ -229,6 +233,34 @@ pub struct RunArgs {
     /// Servers of your own.
     #[command(flatten)]
     pub external: ExternalArgs,
+}
+
+/// Flags of `decide`.
+#[derive(Debug, Clone, Args)]
+pub struct DecideArgs {
+    /// The team's profile, a TOML file; see scenarios/team.example.toml
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Other thresholds than the default ones, a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub thresholds: Option<PathBuf>,
+    /// Take the evidence of this scenario [default: that of the newest capacity search]
+    #[arg(long, conflicts_with = "runs")]
+    pub scenario: Option<String>,
+    /// The evidence: runs, sweeps, comparisons, capacity searches, an assessment [default: the newest that fits together]
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where runs are, and where the decision is written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
+}
+
+/// Flags of `claims`.
+#[derive(Debug, Clone, Args)]
+pub struct ClaimsArgs {
+    /// Where runs are, and where the page is written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
 }
 
 /// Flags of `report`.

@@ -35,6 +35,8 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Bench(args) => commands::bench::run(args).await,
         Command::Chaos(args) => commands::chaos::run(args).await,
+        Command::Decide(args) => commands::decide::run(&args),
+        Command::Claims(args) => commands::claims::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Setup => commands::setup::run().await,

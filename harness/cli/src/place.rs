@@ -12,6 +12,12 @@ pub const SWEEP_FILE: &str = "points.json";
 /// File that makes a directory a comparison's.
 pub const COMPARE_FILE: &str = "compare.json";
 
+/// File that makes a directory a search's for the highest rate that holds.
+pub const CAPACITY_FILE: &str = "capacity.json";
+
+/// File that makes a directory an assessment's of a live system.
+pub const ASSESS_FILE: &str = "assess.json";
+
 /// The nearest directory above the current one that holds `scenarios/`.
 pub fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("no current directory")?;
@@ -53,12 +59,12 @@ pub fn scenarios(directory: &str) -> anyhow::Result<Vec<String>> {
     names_in(&root()?.join(directory))
 }
 
-/// The directory of a run, sweep or comparison: a path, or a name under `reports/runs/`.
+/// The directory of a run, sweep, comparison, search or assessment: a path, or a name under `reports/runs/`.
 pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
     let root = root()?;
     let candidates = [run.to_owned(), root.join(run), root.join("reports/runs").join(run)];
     let found = candidates.into_iter().find(|path| {
-        ["run.json", SWEEP_FILE, COMPARE_FILE]
+        ["run.json", SWEEP_FILE, COMPARE_FILE, CAPACITY_FILE, ASSESS_FILE]
             .iter()
             .any(|file| path.join(file).is_file())
     });

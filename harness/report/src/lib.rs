@@ -29,10 +29,10 @@ use crossover_evidence::compare::Comparison;
 use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
-pub use html::{compare_html, run_html, sweep_html};
+pub use html::{claims_html, compare_html, decision_html, run_html, sweep_html};
 pub use text::{
-    compare_markdown, compare_terminal, grid, markdown_table, run_markdown, run_terminal, sweep_markdown,
-    sweep_terminal,
+    claims_markdown, claims_terminal, compare_markdown, compare_terminal, decision_markdown, decision_terminal, grid,
+    markdown_table, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
 };
 
 /// What the page of one run shows.

@@ -2,8 +2,10 @@
 
 pub mod bench;
 pub mod chaos;
+pub mod claims;
 pub mod clean;
 mod compare;
+pub mod decide;
 pub mod dlq;
 pub mod doctor;
 pub mod images;

@@ -19,7 +19,7 @@ use crate::args::Mode;
 
 pub use event_driven::{EventDriven, ProtocolKind, StrategyKind};
 pub use fault::{Action, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments};
-pub use file::{Scenario, kept_trace, load, reload};
+pub use file::{Scenario, kept_trace, load, read_toml, reload};
 pub use sweep::{Point, without_sweep};
 
 /// The file's content.

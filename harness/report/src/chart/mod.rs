@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod dead_tuples;
 pub mod draw;
 mod end_labels;
+pub mod forecast;
 pub mod hops;
 mod ink;
 mod labels;

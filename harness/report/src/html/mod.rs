@@ -6,6 +6,7 @@
 mod banner;
 mod checks;
 mod compare;
+mod decision;
 mod figures;
 mod latency;
 mod over_time;
@@ -13,11 +14,14 @@ mod queues;
 mod repeat;
 mod run;
 mod shell;
+mod standing;
 mod sweep;
 mod table;
 mod testbed;
 
 pub use checks::{claim_word, ledger};
 pub use compare::compare_html;
+pub use decision::decision_html;
 pub use run::run_html;
+pub use standing::claims_html;
 pub use sweep::{doubt, sweep_html};

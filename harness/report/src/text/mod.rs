@@ -1,13 +1,17 @@
 //! The same evidence without a browser: a table for the terminal, a few lines for a pull request.
 
 mod compare;
+pub mod decision;
 mod grid;
 mod markdown;
+pub mod standing;
 mod sweep;
 mod terminal;
 
 pub use compare::{compare_markdown, compare_terminal};
+pub use decision::{decision_markdown, decision_terminal};
 pub use grid::{grid, markdown_table};
 pub use markdown::run_markdown;
+pub use standing::{claims_markdown, claims_terminal};
 pub use sweep::{sweep_markdown, sweep_terminal};
 pub use terminal::run_terminal;
