@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod conformance;
+mod decide;
 mod dlq;
 mod event_runs;
 mod event_worker;

@@ -3,6 +3,7 @@
 //! `CROSSOVER_PREVIEW=DIR cargo test -p crossover-report` writes the fixtures' pages to DIR, to look at.
 
 mod compare;
+mod decision;
 mod fixture;
 mod html;
 mod preview;

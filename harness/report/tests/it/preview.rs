@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crossover_report::{compare_html, run_html, sweep_html};
+use crossover_report::{claims_html, compare_html, decision_html, run_html, sweep_html};
 
 use crate::fixture;
 use crate::html::sweep_page;
@@ -21,6 +21,12 @@ fn pages_can_be_written_to_look_at() {
     write("event-driven", run_html(&fixture::event_driven().page()));
     write("compare", compare_html(&fixture::compared().page()));
     write("compare-broken", compare_html(&crate::compare::broken().page()));
+    write("decision", decision_html(&crate::decision::decision(true)));
+    write(
+        "decision-inconclusive",
+        decision_html(&crate::decision::decision(false)),
+    );
+    write("claims", claims_html(&crate::decision::claims()));
     write("invalid", run_html(&fixture::invalid().page()));
     write("interrupted", run_html(&fixture::interrupted().page()));
     write("broken", run_html(&fixture::broken().page()));
