@@ -12,8 +12,11 @@ pub const SWEEP_FILE: &str = "points.json";
 /// File that makes a directory a comparison's.
 pub const COMPARE_FILE: &str = "compare.json";
 
-/// File that makes a directory a search's for the highest rate that holds.
-pub const CAPACITY_FILE: &str = "capacity.json";
+/// File that makes a directory a capacity search's, or that of several.
+pub const CAPACITY_FILE: &str = "capacities.json";
+
+/// File of one search for the highest rate that holds.
+pub const SEARCH_FILE: &str = "capacity.json";
 
 /// File that makes a directory an assessment's of a live system.
 pub const ASSESS_FILE: &str = "assess.json";
@@ -64,9 +67,16 @@ pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
     let root = root()?;
     let candidates = [run.to_owned(), root.join(run), root.join("reports/runs").join(run)];
     let found = candidates.into_iter().find(|path| {
-        ["run.json", SWEEP_FILE, COMPARE_FILE, CAPACITY_FILE, ASSESS_FILE]
-            .iter()
-            .any(|file| path.join(file).is_file())
+        [
+            "run.json",
+            SWEEP_FILE,
+            COMPARE_FILE,
+            CAPACITY_FILE,
+            SEARCH_FILE,
+            ASSESS_FILE,
+        ]
+        .iter()
+        .any(|file| path.join(file).is_file())
     });
     found.ok_or_else(|| {
         let runs = std::fs::read_dir(root.join("reports/runs")).into_iter().flatten();

@@ -152,6 +152,48 @@ fn the_three_teams_of_ours_get_their_verdicts_from_disk_in_under_a_second() {
 }
 
 #[test]
+fn searches_inside_a_command_s_directory_are_found_and_cited_by_their_place() {
+    let place = Place::new();
+    let all = place.path("runs").join("capacity-capacity-all-20261122T080000Z");
+    let search = all.join("polling-default-1");
+    fs::create_dir_all(&search).unwrap();
+    fs::write(all.join("capacities.json"), "{}").unwrap();
+    let capacity = capacity(Variant::PollingDefault, 1, (950.0, 1_050.0));
+    fs::write(search.join("capacity.json"), serde_json::to_vec(&capacity).unwrap()).unwrap();
+    let decision = decided(&place, &["--profile", "scenarios/teams/small.toml"]);
+    assert_eq!(decision.verdict, Verdict::StayPolling, "{}", decision.sentence);
+    let cited = decision
+        .clauses
+        .iter()
+        .find(|clause| clause.id == "meets-default")
+        .unwrap();
+    assert_eq!(
+        cited.run.as_deref(),
+        Some("capacity-capacity-all-20261122T080000Z/polling-default-1")
+    );
+}
+
+#[test]
+fn a_live_system_that_waits_for_its_job_rows_counts_as_a_ceiling_that_is_hit() {
+    let place = measured();
+    let assessed = place.path("runs").join("assess-job-20261122T080000Z");
+    fs::create_dir_all(&assessed).unwrap();
+    let text = r#"{"schema_version": 1, "sampled": {"duration_s": 60.0}, "condition": {"answer": "yes"},
+        "lock_waits": {"lock_wait_share": {"estimate": 0.4, "low": 0.3, "high": 0.5}, "lock_wait_share_at_most": null}}"#;
+    fs::write(assessed.join("assess.json"), text).unwrap();
+    let decision = decided(&place, &["--profile", "scenarios/teams/large.toml"]);
+    let waits = decision
+        .clauses
+        .iter()
+        .find(|clause| clause.id == "lock-waits")
+        .unwrap();
+    assert_eq!(
+        (waits.answer, waits.run.as_deref()),
+        (Answer::Yes, Some("assess-job-20261122T080000Z"))
+    );
+}
+
+#[test]
 fn without_anything_measured_it_is_inconclusive_and_says_what_to_run() {
     let place = Place::new();
     fs::create_dir(place.path("runs")).unwrap();

@@ -196,7 +196,7 @@ fn replicas(basis: &Basis<'_>) -> Clause {
     let Some(ceilings) = ceilings else {
         return clause(
             Unknown,
-            "polling's ceiling was searched for with one number of replicas".to_owned(),
+            "polling's ceiling was not searched for with several numbers of replicas".to_owned(),
             None,
             None,
         );

@@ -17,12 +17,12 @@ pub struct Evidence {
     /// Waits for `job` rows under load, in polling runs.
     pub lock_waits: Vec<LockWaits>,
     /// The team's own system, looked at while it ran.
-    pub live: Option<LiveEvidence>,
+    pub live: Option<LiveWaits>,
 }
 
 /// What was seen of a live system that dispatches by polling. The rates are the system's own, so no other machine can be mixed in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LiveEvidence {
+pub struct LiveWaits {
     /// Where it says so: the assessment's directory.
     pub source: String,
     /// How long was looked (s).

@@ -100,20 +100,24 @@ impl Forecast {
         let whole = |months: f64| format!("{months:.0}");
         match (self.earliest_months, self.latest_months) {
             (Some(earliest), Some(latest)) if latest <= 0.0 && earliest <= 0.0 => {
-                "the need is there already".to_owned()
+                "the need meets polling's ceiling already".to_owned()
             }
             (Some(earliest), Some(latest)) => {
-                format!("growth meets it in {} to {} months", whole(earliest), whole(latest))
+                format!(
+                    "the need meets polling's ceiling in {} to {} months",
+                    whole(earliest),
+                    whole(latest)
+                )
             }
             (Some(earliest), None) => format!(
-                "growth meets it in {} months at the earliest, or never",
+                "the need meets polling's ceiling in {} months at the earliest, or never",
                 whole(earliest)
             ),
             (None, _) if self.need_at_horizon_per_s.high.is_none() => {
                 "without the peak and its growth, there is no forecast".to_owned()
             }
-            (None, _) if self.ceiling_per_s.low.is_none() => "the ceiling is not known".to_owned(),
-            (None, _) => "at this growth, never".to_owned(),
+            (None, _) if self.ceiling_per_s.low.is_none() => "polling's ceiling is not known".to_owned(),
+            (None, _) => "at this growth, the need never meets polling's ceiling".to_owned(),
         }
     }
 }
@@ -156,7 +160,10 @@ mod tests {
         let forecast = Forecast::of(&profile(1.0, 100.0, 100.0), interval(1_024.0, 1_024.0), None, 12.0);
         assert!((forecast.earliest_months.unwrap() - 10.0).abs() < 1e-9);
         assert_eq!(forecast.meets_within_horizon, Answer::Yes);
-        assert_eq!(forecast.sentence(), "growth meets it in 10 to 10 months");
+        assert_eq!(
+            forecast.sentence(),
+            "the need meets polling's ceiling in 10 to 10 months"
+        );
     }
 
     #[test]
@@ -196,7 +203,10 @@ mod tests {
         let need = Need::within(&profile(100.0, -10.0, -1.0), 12.0);
         assert_eq!((need.low, need.high), (Some(100.0), Some(100.0)));
         let forecast = Forecast::of(&profile(100.0, -10.0, -1.0), interval(200.0, 250.0), None, 12.0);
-        assert_eq!(forecast.sentence(), "at this growth, never");
+        assert_eq!(
+            forecast.sentence(),
+            "at this growth, the need never meets polling's ceiling"
+        );
     }
 
     proptest! {

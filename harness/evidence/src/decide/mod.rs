@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::answer::Answer;
 pub use self::clauses::Clause;
-pub use self::evidence::{Evidence, LiveEvidence, LockWaits};
+pub use self::evidence::{Evidence, LiveWaits, LockWaits};
 pub use self::forecast::Forecast;
 pub use self::next::Next;
 pub use self::profile::Profile;

@@ -104,9 +104,10 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str) -> Vec<Next> {
 
 /// The command that searches for a variant's ceiling.
 fn search(variant: Variant, scenario: &str) -> String {
-    match variant {
-        Variant::PollingDefault => format!("./just capacity polling {scenario}"),
-        Variant::PollingTuned => format!("./just capacity polling {scenario} --tuned"),
-        Variant::EventDriven => format!("./just capacity event-driven {scenario}"),
-    }
+    let mode = match variant {
+        Variant::PollingDefault => "polling",
+        Variant::PollingTuned => "polling-tuned",
+        Variant::EventDriven => "event-driven",
+    };
+    format!("./just capacity {mode} {scenario}").trim_end().to_owned()
 }

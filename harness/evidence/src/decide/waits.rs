@@ -5,7 +5,7 @@
 //! is unknown. A look that another look of more load contradicts is noise.
 
 use super::answer::Answer;
-use super::evidence::{Evidence, LiveEvidence, LockWaits};
+use super::evidence::{Evidence, LiveWaits, LockWaits};
 use super::forecast::Need;
 use super::thresholds::LockThresholds;
 use crate::capacity::Variant;
@@ -16,7 +16,7 @@ pub enum Seen<'a> {
     /// In a run.
     Run(&'a LockWaits),
     /// In the live system.
-    Live(&'a LiveEvidence),
+    Live(&'a LiveWaits),
     /// Nowhere.
     Nothing,
 }
@@ -58,7 +58,7 @@ pub fn at_the_need<'a>(
     if let Some(calm) = calm_at_need {
         return (Answer::No, Seen::Run(calm));
     }
-    let live_is_calm = |live: &&LiveEvidence| {
+    let live_is_calm = |live: &&LiveWaits| {
         live.seconds >= thresholds.sustained_s
             && live.lock_wait_share_high < thresholds.share_max
             && live.jobs_per_s.is_some_and(covers)
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::decide::fixture::waits;
 
-    fn ask(looks: &[LockWaits], live: Option<LiveEvidence>, need: (f64, f64)) -> Answer {
+    fn ask(looks: &[LockWaits], live: Option<LiveWaits>, need: (f64, f64)) -> Answer {
         let evidence = Evidence {
             lock_waits: looks.to_vec(),
             live,
@@ -91,8 +91,8 @@ mod tests {
         at_the_need(&evidence, Variant::PollingDefault, need, &LockThresholds::default()).0
     }
 
-    fn live(share: (f64, f64), sustained: bool, jobs_per_s: Option<f64>) -> Option<LiveEvidence> {
-        Some(LiveEvidence {
+    fn live(share: (f64, f64), sustained: bool, jobs_per_s: Option<f64>) -> Option<LiveWaits> {
+        Some(LiveWaits {
             source: "assess".to_owned(),
             seconds: 60.0,
             lock_wait_share_low: share.0,

@@ -6,8 +6,8 @@ use maud::{Markup, PreEscaped, html};
 use super::shell::{self, link, section};
 use super::table::{settings, table};
 use crate::chart::forecast;
-use crate::format::{count, moment, sentence};
-use crate::text::decision::{answer_word, interval, team, value, verdict_words};
+use crate::format::{count, sentence};
+use crate::text::decision::{answer_word, facts, interval, parts, team, value};
 
 /// The report of a verdict as one self-contained file.
 pub fn decision_html(decision: &Decision) -> String {
@@ -22,14 +22,12 @@ pub fn decision_html(decision: &Decision) -> String {
         (section("repeat", "Repeat it", false, &html! { pre { (decision.command) } }))
         footer { (decision.id) " · decision.json schema " (count(decision.schema_version.into())) }
     };
-    let facts = [
-        "decision".to_owned(),
-        team(decision).to_owned(),
-        decision.scenario.clone(),
-        moment(&decision.decided_at),
-    ];
-    let facts: Vec<String> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
-    shell::page(&format!("{} · decision · Crossover", team(decision)), "", &facts, &body)
+    shell::page(
+        &format!("{} · decision · Crossover", team(decision)),
+        "",
+        &facts(decision),
+        &body,
+    )
 }
 
 fn banner(decision: &Decision) -> Markup {
@@ -39,10 +37,11 @@ fn banner(decision: &Decision) -> Markup {
         Verdict::MoveToEventDriven => "finding",
         Verdict::Inconclusive => "invalid",
     };
+    let (verdict, rest) = parts(decision);
     html! {
         div class={ "banner " (tone) } {
             h1 { "Do we need Kafka, and when?" }
-            p.lead { span.word { (verdict_words(decision.verdict)) "." } (decision.sentence) }
+            p.lead { span.word { (verdict) ":" } (rest) }
             p { (sentence(&decision.forecast.sentence())) }
             @for caveat in &decision.caveats { p.source { (caveat) } }
         }

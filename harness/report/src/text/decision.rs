@@ -1,31 +1,17 @@
 //! A verdict in the terminal and in a pull request, and the words that its page shares.
 
 use crossover_evidence::decide::profile::Expertise;
-use crossover_evidence::decide::{Answer, Clause, Decision, Verdict};
+use crossover_evidence::decide::{Answer, Clause, Decision};
 
 use super::grid::{code, grid, markdown, markdown_table, wrap};
 use crate::format::{NONE, moment, number, sentence};
 
 /// The verdict as a short text, at most 100 columns.
 pub fn decision_terminal(decision: &Decision) -> String {
-    let mut out = wrap(
-        &format!(
-            "{} · {} · {}",
-            team(decision),
-            decision.scenario,
-            moment(&decision.decided_at)
-        ),
-        "",
-    );
+    let mut out = wrap(&facts(decision).join(" · "), "");
     out.push('\n');
-    out.push_str(&wrap(
-        &format!(
-            "{}. {}",
-            verdict_words(decision.verdict).to_uppercase(),
-            decision.sentence
-        ),
-        "",
-    ));
+    let (verdict, rest) = parts(decision);
+    out.push_str(&wrap(&format!("{}: {rest}", verdict.to_uppercase()), ""));
     out.push_str(&wrap(&sentence(&decision.forecast.sentence()), ""));
     out.push('\n');
     let mut rows = vec![vec![
@@ -65,10 +51,11 @@ pub fn decision_terminal(decision: &Decision) -> String {
 
 /// The verdict as Markdown.
 pub fn decision_markdown(decision: &Decision) -> String {
+    let (verdict, rest) = parts(decision);
     let mut out = format!(
-        "### Crossover: do we need Kafka, and when?\n\n**{}.** {}\n\n- {}\n",
-        verdict_words(decision.verdict),
-        markdown(&decision.sentence),
+        "### Crossover: do we need Kafka, and when?\n\n**{}:** {}\n\n- {}\n",
+        markdown(verdict),
+        markdown(rest),
         markdown(&sentence(&decision.forecast.sentence()))
     );
     for next in &decision.next {
@@ -123,14 +110,19 @@ pub fn team(decision: &Decision) -> &str {
     }
 }
 
-/// The verdict in words.
-pub fn verdict_words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::StayPolling => "Stay with polling",
-        Verdict::TunePollingFirst => "Tune polling first",
-        Verdict::MoveToEventDriven => "Move to event-driven",
-        Verdict::Inconclusive => "Inconclusive",
-    }
+/// Team, scenario and moment.
+pub fn facts(decision: &Decision) -> Vec<String> {
+    let facts = [
+        team(decision).to_owned(),
+        decision.scenario.clone(),
+        moment(&decision.decided_at),
+    ];
+    facts.into_iter().filter(|fact| !fact.is_empty()).collect()
+}
+
+/// The sentence begins with the verdict and a colon; both apart.
+pub fn parts(decision: &Decision) -> (&str, &str) {
+    decision.sentence.split_once(": ").unwrap_or((&decision.sentence, ""))
 }
 
 /// The answer in words.

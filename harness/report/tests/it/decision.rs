@@ -107,7 +107,9 @@ pub fn claims() -> ClaimsPage {
 fn the_verdict_tops_the_page_and_every_clause_has_its_row() {
     let decision = decision(true);
     let page = decision_html(&decision);
-    let verdict = page.find("Move to event-driven.").expect("the verdict is there");
+    let verdict = page
+        .find("Move to event-driven dispatch:")
+        .expect("the verdict is there");
     assert!(verdict < page.find("<table").expect("there is a table"));
     for clause in &decision.clauses {
         assert!(
@@ -125,7 +127,7 @@ fn the_verdict_tops_the_page_and_every_clause_has_its_row() {
 #[test]
 fn an_inconclusive_page_says_what_to_run_next() {
     let page = decision_html(&decision(false));
-    assert!(page.contains("Inconclusive.") && page.contains("Run next"));
+    assert!(page.contains("Inconclusive:") && page.contains("Run next"));
     assert!(page.contains("./just capacity polling capacity"));
 }
 

@@ -1,16 +1,16 @@
 //! Finished runs, read from their directories: what each has to say to the verdict, and on which machine it was measured.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crossover_evidence::capacity::{self, Capacity};
-use crossover_evidence::decide::LiveEvidence;
+use crossover_evidence::decide::{Answer, LiveWaits};
 use crossover_evidence::result::{self, RunResult};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::bad_input;
-use crate::place::{ASSESS_FILE, CAPACITY_FILE, COMPARE_FILE, SWEEP_FILE};
+use crate::place::{ASSESS_FILE, CAPACITY_FILE, COMPARE_FILE, SEARCH_FILE, SWEEP_FILE};
 
 /// One piece of evidence.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub enum Content {
     /// A run.
     Run(Box<RunResult>),
     /// A live system.
-    Live(LiveEvidence),
+    Live(LiveWaits),
     /// It can't be used, and why.
     Unusable(String),
 }
@@ -48,9 +48,9 @@ impl Item {
 /// Everything under a directory of runs. What can't be read is an item that says so.
 pub fn all(runs: &Path) -> Vec<Item> {
     let entries = fs::read_dir(runs).into_iter().flatten();
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
-    let of = |path: &std::path::PathBuf| match named(path) {
+    let of = |path: &PathBuf| match named(path) {
         Ok(items) => items,
         Err(error) => vec![Item {
             name: name_of(path),
@@ -60,51 +60,45 @@ pub fn all(runs: &Path) -> Vec<Item> {
     paths.iter().flat_map(of).collect()
 }
 
-/// What one directory holds: a search, a run, those of a sweep or comparison, or an assessed system; nothing for any other.
+/// What one directory holds: a search, a run, those of several, or an assessed system; nothing for any other.
 ///
 /// # Errors
 /// Bad input if a file is damaged, or of another version.
 pub fn named(path: &Path) -> anyhow::Result<Vec<Item>> {
-    let name = name_of(path);
-    let one = |content| {
-        Ok(vec![Item {
-            name: name.clone(),
-            content,
-        }])
-    };
-    if let Some(capacity) = read::<Capacity>(&path.join(CAPACITY_FILE), capacity::SCHEMA_VERSION)? {
-        let runs = steps_of(path, &name, &capacity);
-        return one(Content::Capacity(Box::new(capacity), runs));
-    }
-    if path.join(ASSESS_FILE).is_file() {
-        let live = read_plain::<Assessed>(&path.join(ASSESS_FILE))?.live;
-        return one(Content::Live(LiveEvidence {
-            source: name.clone(),
-            ..live
-        }));
-    }
-    if path.join(SWEEP_FILE).is_file() || path.join(COMPARE_FILE).is_file() {
-        return runs_in(path, &name);
-    }
-    match read::<RunResult>(&path.join("result.json"), result::SCHEMA_VERSION)? {
-        Some(result) => one(Content::Run(Box::new(result))),
-        None => Ok(Vec::new()),
-    }
+    in_directory(path, name_of(path))
 }
 
-/// The runs of a sweep or comparison.
-fn runs_in(path: &Path, name: &str) -> anyhow::Result<Vec<Item>> {
+fn in_directory(path: &Path, name: String) -> anyhow::Result<Vec<Item>> {
+    if let Some(mut capacity) = read::<Capacity>(&path.join(SEARCH_FILE), capacity::SCHEMA_VERSION)? {
+        let runs = steps_of(path, &name, &capacity);
+        // By its place under the runs, so that whoever cites it can be followed.
+        capacity.id.clone_from(&name);
+        let content = Content::Capacity(Box::new(capacity), runs);
+        return Ok(vec![Item { name, content }]);
+    }
+    if path.join(ASSESS_FILE).is_file() {
+        let content = read_plain::<Assessed>(&path.join(ASSESS_FILE))?.content(&name);
+        return Ok(vec![Item { name, content }]);
+    }
+    if [CAPACITY_FILE, SWEEP_FILE, COMPARE_FILE]
+        .iter()
+        .any(|file| path.join(file).is_file())
+    {
+        return inside(path, &name);
+    }
+    let result = read::<RunResult>(&path.join("result.json"), result::SCHEMA_VERSION)?;
+    let content = result.map(|result| Content::Run(Box::new(result)));
+    Ok(content.map(|content| Item { name, content }).into_iter().collect())
+}
+
+/// The runs of a sweep or comparison, the searches of a command.
+fn inside(path: &Path, name: &str) -> anyhow::Result<Vec<Item>> {
     let entries = fs::read_dir(path).into_iter().flatten();
     let mut inside: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     inside.sort();
     let mut items = Vec::new();
-    for path in inside {
-        if let Some(result) = read::<RunResult>(&path.join("result.json"), result::SCHEMA_VERSION)? {
-            items.push(Item {
-                name: format!("{name}/{}", name_of(&path)),
-                content: Content::Run(Box::new(result)),
-            });
-        }
+    for path in inside.iter().filter(|path| path.is_dir()) {
+        items.extend(in_directory(path, format!("{name}/{}", name_of(path)))?);
     }
     Ok(items)
 }
@@ -121,7 +115,49 @@ fn steps_of(path: &Path, name: &str, capacity: &Capacity) -> Vec<(String, RunRes
 /// The part of `assess.json` that the verdict reads.
 #[derive(Deserialize)]
 struct Assessed {
-    live: LiveEvidence,
+    sampled: Sampled,
+    condition: Condition,
+    lock_waits: Waits,
+}
+
+#[derive(Deserialize)]
+struct Sampled {
+    duration_s: f64,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    answer: Answer,
+}
+
+#[derive(Deserialize)]
+struct Waits {
+    lock_wait_share: Option<Share>,
+    #[serde(default)]
+    lock_wait_share_at_most: Option<Share>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Share {
+    low: f64,
+    high: f64,
+}
+
+impl Assessed {
+    fn content(&self, source: &str) -> Content {
+        let waits = &self.lock_waits;
+        let Some(share) = waits.lock_wait_share else {
+            return Content::Unusable("no session was seen active on the job table".to_owned());
+        };
+        Content::Live(LiveWaits {
+            source: source.to_owned(),
+            seconds: self.sampled.duration_s,
+            lock_wait_share_low: share.low,
+            lock_wait_share_high: waits.lock_wait_share_at_most.unwrap_or(share).high,
+            sustained: self.condition.answer == Answer::Yes,
+            jobs_per_s: None,
+        })
+    }
 }
 
 #[derive(Deserialize)]

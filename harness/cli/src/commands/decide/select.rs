@@ -158,7 +158,9 @@ fn not_valid(reasons: &[String]) -> String {
 /// A chaos run of another scenario is not missed by anybody.
 fn is_worth_telling(item: &Item, scenario: Option<&str>) -> bool {
     match &item.content {
-        Content::Run(result) => result.run.mode == "polling" && Some(result.run.scenario.as_str()) == scenario,
+        Content::Run(result) => {
+            result.run.mode == "polling" && scenario.is_none_or(|scenario| result.run.scenario == scenario)
+        }
         _ => true,
     }
 }

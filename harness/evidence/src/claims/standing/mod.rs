@@ -282,7 +282,7 @@ fn audit(ran: &[Ran]) -> Option<Found> {
         .count();
     let modes: Vec<&str> = newest.iter().map(|ran| ran.mode.as_str()).collect();
     let told = format!(
-        "it passed in {} mode; in all, in {}",
+        "the check of the audit log passed in {} mode; in all, in {}",
         modes.join(" and "),
         counted(valid as u64, "valid run")
     );

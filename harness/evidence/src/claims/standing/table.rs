@@ -58,13 +58,13 @@ pub(super) const CLAIMS: [Claimed; 30] = [
         "C05",
         "throughput ceiling: polling's is row-lock contention, the broker's is orders of magnitude higher",
         Runs,
-        "./just capacity polling, then ./just capacity event-driven",
+        "./just capacity all",
     ),
     claimed(
         "C06",
         "adding replicas: polling gets more connections and no more throughput, event-driven is roughly linear",
         Runs,
-        "./just capacity polling --replicas 1,2,4,8, then event-driven",
+        "./just capacity all --replicas 1,2,4,8",
     ),
     claimed(
         "C07",
@@ -194,7 +194,7 @@ pub(super) const CLAIMS: [Claimed; 30] = [
     ),
     claimed(
         "J08",
-        "an append-only audit trail, the same in both modes",
+        "an audit trail of every transition, the same in both modes",
         AuditCheck,
         COMPARE,
     ),

@@ -97,7 +97,7 @@ fn the_audit_log_counts_in_both_modes_and_one_failure_refutes_it() {
     assert_eq!(standing.stand, Stand::Supported);
     assert_eq!(
         standing.evidence,
-        "it passed in polling and event-driven mode; in all, in 2 valid runs"
+        "the check of the audit log passed in polling and event-driven mode; in all, in 2 valid runs"
     );
     let broken = ran("compare", "event-driven", Verdict::Fail);
     assert_eq!(of("J09", &[], &[polling, broken]).stand, Stand::Refuted);
