@@ -257,6 +257,11 @@ fn runs_of_different_machines_are_not_mixed() {
     let (here, there) = (path("capacity-capacity-polling-tuned-1"), path(&elsewhere.id));
     let words = ["several machines", MACHINE, "Another (12345678)", "name those of one"];
     refused(&place, &[&here, &there], &words);
+    let mut old = capacity(Variant::PollingTuned, 16, (1_000.0, 1_100.0));
+    old.testbed.machine = None;
+    write(&place, &old);
+    let words = ["several machines", "a machine that it does not name"];
+    refused(&place, &[&here, &path(&old.id)], &words);
     // Left to itself, it takes those of the newest search's machine, and says what it left out.
     let decision = decided(&place, &["--profile", "scenarios/teams/large.toml"]);
     assert_eq!(decision.machine.as_deref(), Some(MACHINE));

@@ -49,7 +49,8 @@ pub struct LockThresholds {
     pub share_max: f64,
     /// Shorter than this is a moment, not *sustained* (s). Five seconds are a hundred looks.
     pub sustained_s: f64,
-    /// Looks a second that count as independent. The sampler looks 20 times, but neighbours see the same waits.
+    /// Looks a second that count as independent. The sampler looks 20 times and sees several backends each time, but neighbours see
+    /// some of the same waits: every second look counts, and as one.
     pub looks_per_s: f64,
     /// Completed ÷ offered below this means saturated: calm at that point speaks for every rate, since more load changes nothing.
     pub saturated_below: f64,
@@ -60,7 +61,7 @@ impl Default for LockThresholds {
         Self {
             share_max: 0.1,
             sustained_s: 5.0,
-            looks_per_s: 4.0,
+            looks_per_s: 10.0,
             saturated_below: 0.95,
         }
     }

@@ -67,11 +67,14 @@ fn one_machine(items: &[Item]) -> anyhow::Result<()> {
             shown(elsewhere)
         )));
     }
-    if machine.is_none() && measured.len() > 1 {
+    // Those of one command are of one machine, whether it has a name or not.
+    let commands: BTreeSet<&str> = measured.iter().filter_map(|(name, _)| name.split('/').next()).collect();
+    if machine.is_none() && commands.len() > 1 {
+        let told: Vec<&str> = commands.into_iter().collect();
         return Err(bad_input(format!(
-            "{first} and {} others do not name their machine (they are of an older version), so they may be of several; run them \
-             again",
-            measured.len() - 1
+            "these runs do not name their machine, for they are of an older version, so they may be of several: {}; run them again, \
+             or name one",
+            told.join(", ")
         )));
     }
     Ok(())
