@@ -274,6 +274,24 @@ fn runs_of_different_machines_are_not_mixed() {
 }
 
 #[test]
+fn a_search_with_other_settings_is_not_joined_with_the_newest() {
+    let place = measured();
+    let mut control = capacity(Variant::PollingDefault, 8, (10.0, 11.0));
+    control.id = "capacity-control".to_owned();
+    control.started_at = "2026-11-22T07:00:00Z".to_owned();
+    control.topology.settings = vec![("claim".to_owned(), "blocking".to_owned())];
+    write(&place, &control);
+    let decision = decided(&place, &["--profile", "scenarios/teams/small.toml"]);
+    assert_eq!(decision.verdict, Verdict::StayPolling, "{}", decision.sentence);
+    let left = decision.left_out.iter().find(|(run, _)| run == "capacity-control");
+    assert!(
+        left.is_some_and(|(_, why)| why.ends_with("claim is blocking")),
+        "{:?}",
+        decision.left_out
+    );
+}
+
+#[test]
 fn evidence_of_another_version_is_refused_by_name_and_left_out_by_default() {
     let place = measured();
     let newer = Capacity {

@@ -211,7 +211,7 @@ fn gather(items: Vec<Item>, left_out: Vec<(String, String)>) -> Selection {
     let variants = variants(&items);
     for item in items {
         let outcome = match item.content {
-            Content::Capacity(search, steps) => add_search(&mut selection.evidence, *search, &steps),
+            Content::Capacity(search, steps) => add_search(&mut selection.evidence, *search, &steps, &variants),
             Content::Run(result) => add_run(&mut selection.evidence, &result, &item.name, &variants),
             Content::Live(live) => {
                 selection.evidence.live = Some(live);
@@ -227,9 +227,22 @@ fn gather(items: Vec<Item>, left_out: Vec<(String, String)>) -> Selection {
     selection
 }
 
-fn add_search(evidence: &mut Evidence, search: Capacity, steps: &[(String, RunResult)]) -> Result<(), String> {
+fn add_search(
+    evidence: &mut Evidence,
+    search: Capacity,
+    steps: &[(String, RunResult)],
+    variants: &[(Variant, Vec<(String, String)>)],
+) -> Result<(), String> {
     if !search.invalid_reasons.is_empty() {
         return Err(not_valid(&search.invalid_reasons));
+    }
+    // Such as a positive control, whose claim blocks: joined with the others, it would be taken for their noise.
+    let known = variants.iter().find(|(variant, _)| *variant == search.variant);
+    if let Some((_, known)) = known.filter(|(_, known)| *known != search.topology.settings) {
+        let differs = difference(&search.topology.settings, known);
+        return Err(format!(
+            "its settings differ from those of the newest search: {differs}"
+        ));
     }
     let waits = steps
         .iter()
@@ -272,20 +285,22 @@ fn add_run(
     Ok(())
 }
 
-/// The settings of each polling variant, as its search has them; without any search, those of the newest polling run.
+/// The settings of each variant, as its newest search has them; without any search, those of the newest polling run.
 fn variants(items: &[Item]) -> Vec<(Variant, Vec<(String, String)>)> {
-    let of = |variant: Variant| {
-        items.iter().find_map(|item| match &item.content {
-            Content::Capacity(search, _) if search.variant == variant => {
-                Some((variant, search.topology.settings.clone()))
-            }
+    let searches = || {
+        items.iter().filter_map(|item| match &item.content {
+            Content::Capacity(search, _) if search.invalid_reasons.is_empty() => Some(search),
             _ => None,
         })
     };
-    let mut known: Vec<_> = [Variant::PollingDefault, Variant::PollingTuned]
-        .into_iter()
-        .filter_map(of)
-        .collect();
+    let of = |variant: Variant| {
+        let newest = searches()
+            .filter(|search| search.variant == variant)
+            .max_by(|a, b| a.started_at.cmp(&b.started_at))?;
+        Some((variant, newest.topology.settings.clone()))
+    };
+    let all = [Variant::PollingDefault, Variant::PollingTuned, Variant::EventDriven];
+    let mut known: Vec<_> = all.into_iter().filter_map(of).collect();
     if known.is_empty() {
         let runs = items.iter().filter_map(|item| match &item.content {
             Content::Run(result) if result.run.valid && result.run.mode == "polling" => Some(result),
