@@ -28,6 +28,14 @@ sweep *args: build
 map *args: build
     @{{ crossover }} map {{ args }}
 
+# The verdict for a team, from finished runs: ./just decide --profile scenarios/team.example.toml [RUN …]
+decide *args: build
+    @{{ crossover }} decide {{ args }}
+
+# Where the runs leave every claim that started the project
+claims *args: build
+    @{{ crossover }} claims {{ args }}
+
 # Write a run's report again, also of a run that died
 report *args: build
     @{{ crossover }} report {{ args }}

@@ -11,8 +11,8 @@ use crossover_testbed::images::StandIn;
 use crossover_testbed::kafka::BrokerKind;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::capacity::CapacityArgs;
 use crate::commands::assess::AssessArgs;
+use crate::commands::capacity::CapacityArgs;
 use crate::commands::dlq::ReadFrom;
 use crate::commands::downstream::DownstreamArgs;
 use crate::commands::map::MapArgs;
@@ -57,6 +57,10 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Put polling, tuned polling and event-driven over rate × replicas: who holds, and who is sooner
     Map(MapArgs),
+    /// Say whether a team should stay with polling, tune it or move to event-driven dispatch, from finished runs
+    Decide(DecideArgs),
+    /// Say what the finished runs make of each claim that started the project
+    Claims(ClaimsArgs),
     /// Write the report of a run again from what it recorded, also of one that died
     Report(ReportArgs),
     /// Write every job of a run as a row, for pandas, DuckDB or a spreadsheet
@@ -247,6 +251,34 @@ pub struct RunArgs {
     /// Servers of your own.
     #[command(flatten)]
     pub external: ExternalArgs,
+}
+
+/// Flags of `decide`.
+#[derive(Debug, Clone, Args)]
+pub struct DecideArgs {
+    /// The team's profile, a TOML file; see scenarios/team.example.toml
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Other thresholds than the default ones, a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub thresholds: Option<PathBuf>,
+    /// Take the evidence of this scenario [default: that of the newest capacity search]
+    #[arg(long, conflicts_with = "runs")]
+    pub scenario: Option<String>,
+    /// The evidence: runs, sweeps, comparisons, capacity searches, an assessment [default: the newest that fits together]
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where runs are, and where the decision is written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
+}
+
+/// Flags of `claims`.
+#[derive(Debug, Clone, Args)]
+pub struct ClaimsArgs {
+    /// Where runs are, and where the page is written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
 }
 
 /// Flags of `report`.

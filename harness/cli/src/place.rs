@@ -18,7 +18,10 @@ pub const CAPACITY_FILE: &str = "capacities.json";
 /// File that makes a directory a map's.
 pub const MAP_FILE: &str = "map.json";
 
-/// File that makes a directory an assessment's.
+/// File of one search for the highest rate that holds.
+pub const SEARCH_FILE: &str = "capacity.json";
+
+/// File that makes a directory an assessment's of a live system.
 pub const ASSESS_FILE: &str = "assess.json";
 
 /// The nearest directory above the current one that holds `scenarios/`.
@@ -62,7 +65,7 @@ pub fn scenarios(directory: &str) -> anyhow::Result<Vec<String>> {
     names_in(&root()?.join(directory))
 }
 
-/// The directory of a run, sweep, comparison or assessment: a path, or a name under `reports/runs/`.
+/// The directory of a run, sweep, comparison, search or assessment: a path, or a name under `reports/runs/`.
 pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
     let root = root()?;
     let candidates = [run.to_owned(), root.join(run), root.join("reports/runs").join(run)];
@@ -73,6 +76,7 @@ pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
             COMPARE_FILE,
             CAPACITY_FILE,
             MAP_FILE,
+            SEARCH_FILE,
             ASSESS_FILE,
         ]
         .iter()

@@ -24,6 +24,7 @@
 //! - [`assess`]: looks at a live job table of the team's own → condition 1a of the rubric, and findings;
 //! - [`plateau`]: why a run did not get faster; [`capacity`]: the highest rate
 //!   that holds; [`map`]: who leads at which rate and size;
+//! - [`decide`]: all of that and a team's profile → a verdict by the rubric;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
@@ -33,6 +34,7 @@ pub mod capacity;
 pub mod checks;
 pub mod claims;
 pub mod compare;
+pub mod decide;
 pub mod downstream;
 pub mod latency;
 pub mod ledger;

@@ -24,6 +24,22 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     }
 }
 
+/// A measured number with three digits that matter, thousands separated: `0.0123`, `12.3`, `12,345`.
+pub(crate) fn measured(value: f64) -> String {
+    match value.abs() {
+        size if size >= 99.95 => {
+            let sign = if value < 0.0 { "-" } else { "" };
+            format!("{sign}{}", grouped(size.round() as u64))
+        }
+        size if size > 0.0 => {
+            let digits = (2.0 - size.log10().floor()).clamp(0.0, 6.0) as usize;
+            let text = format!("{value:.digits$}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        _ => "0".to_owned(),
+    }
+}
+
 /// A rate without needless decimals: `200/s`, `0.5/s`.
 pub(crate) fn rate(per_s: f64) -> String {
     format!("{per_s}/s")
@@ -40,6 +56,10 @@ mod tests {
 
     #[test]
     fn thousands_are_separated_and_nouns_agree() {
+        assert_eq!(
+            [0.0, 0.012_34, 12.0, 12.34, 12_345.6].map(measured),
+            ["0", "0.0123", "12", "12.3", "12,346"]
+        );
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");

@@ -38,11 +38,12 @@ use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
 pub use capacity::{CapacityPage, Searched};
-pub use html::{assess_html, capacity_html, compare_html, map_html, run_html, sweep_html};
+pub use html::{assess_html, capacity_html, claims_html, compare_html, decision_html, map_html, run_html, sweep_html};
 pub use map::MapPage;
 pub use text::{
-    assess_markdown, assess_terminal, capacity_markdown, capacity_terminal, compare_markdown, compare_terminal, grid,
-    map_markdown, map_terminal, markdown_table, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
+    assess_markdown, assess_terminal, capacity_markdown, capacity_terminal, claims_markdown, claims_terminal,
+    compare_markdown, compare_terminal, decision_markdown, decision_terminal, grid, map_markdown, map_terminal,
+    markdown_table, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
 };
 
 /// What the page of one run shows.

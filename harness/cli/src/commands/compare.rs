@@ -36,7 +36,7 @@ pub async fn run(
     whole.write_scenario(scenario)?;
     let mut comparison = Comparison {
         schema_version: compare::SCHEMA_VERSION,
-        id: name_of(&whole),
+        id: whole.name(),
         scenario: scenario.name.clone(),
         title: scenario.document.title.clone(),
         seed: scenario.document.seed,
@@ -139,11 +139,6 @@ fn write(
     println!("{}", crossover_report::compare_terminal(&page));
     println!("{}", shown(&whole.file("report.html")));
     Ok(())
-}
-
-fn name_of(directory: &RunDirectory) -> String {
-    let name = directory.path().file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }
 
 fn read<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &str) -> anyhow::Result<T> {

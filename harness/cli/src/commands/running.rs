@@ -155,10 +155,15 @@ pub fn shown(path: &Path) -> String {
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
 }
 
+/// `<name>-<utc>`.
+pub fn stamped(name: &str) -> PathBuf {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    PathBuf::from(format!("{name}-{now}"))
+}
+
 /// `<scenario>-<mode>-<utc>`.
 pub fn run_name(scenario: &str, mode: &str) -> PathBuf {
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-    PathBuf::from(format!("{scenario}-{mode}-{now}"))
+    stamped(&format!("{scenario}-{mode}"))
 }
 
 /// The flags of a command that repeats the run, as a person would type them.

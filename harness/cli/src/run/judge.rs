@@ -383,6 +383,7 @@ fn no_testbed() -> TestbedInfo {
         file_system: String::new(),
         cpus: 0,
         memory_mb: 0,
+        machine: None,
         startup_ms: Vec::new(),
     }
 }

@@ -94,18 +94,13 @@ impl RunMeta {
 
     /// What is known before anything starts.
     pub fn new(directory: &RunDirectory, scenario: &Scenario, options: &Options) -> Self {
-        let id = directory
-            .path()
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
         Self {
-            id,
+            id: directory.name(),
             scenario: scenario.name.clone(),
             mode: options.mode.name().to_owned(),
             command: options.command.clone(),
             git_commit: git_commit(),
-            started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            started_at: now(),
             testbed: None,
             kafka: None,
             by_hand: Vec::new(),
@@ -135,6 +130,11 @@ pub fn build_doubt() -> Vec<String> {
     } else {
         Vec::new()
     }
+}
+
+/// This moment in UTC, RFC 3339.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The checkout's commit, `-dirty` if files differ from it; `None` outside a checkout.

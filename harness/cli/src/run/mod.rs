@@ -9,6 +9,7 @@
 //! | [`acknowledgement`] | what an answer of each broker promises |
 //! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
 //! | [`load`] | the open-loop generator |
+//! | [`machine`] | which machine this is |
 //! | [`faults`] | the timeline of faults |
 //! | [`samplers`], [`lag`], [`progress`] | what is looked at meanwhile |
 //! | [`reconnect`] | a connection to the database that is made again |
@@ -33,6 +34,7 @@ mod judge;
 mod lag;
 mod left;
 mod load;
+mod machine;
 mod meta;
 mod metrics;
 mod parts;
@@ -63,7 +65,7 @@ pub use control::run_with_control;
 pub use directory::RunDirectory;
 pub use judge::{for_each_job, judge};
 pub use load::Load;
-pub use meta::{RunMeta, build_doubt, git_commit};
+pub use meta::{RunMeta, build_doubt, git_commit, now};
 pub use metrics::{Metrics, value as metric_value};
 pub use preflight::record_cost_ns;
 pub use progress::Progress;

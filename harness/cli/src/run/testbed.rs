@@ -15,6 +15,7 @@ use crossover_testbed::{
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
+use super::machine::machine;
 use super::meta::{BrokerAddress, Meta};
 use super::progress::Progress;
 use super::provider;
@@ -172,6 +173,7 @@ async fn borrow(
             file_system: String::new(),
             cpus: u32::try_from(usage::cpus()).unwrap_or(u32::MAX),
             memory_mb: usage::memory_bytes().unwrap_or_default() / 1_048_576,
+            machine: machine(),
             startup_ms: vec![("your servers examined".to_owned(), millis(external.took()))],
         });
     })?;
@@ -394,6 +396,7 @@ pub async fn describe(supervisor: &Supervisor, postgres: &LocalPostgres) -> anyh
         file_system: disk::file_system(&data)?.name,
         cpus: u32::try_from(usage::cpus()).unwrap_or(u32::MAX),
         memory_mb: usage::memory_bytes()? / 1_048_576,
+        machine: machine(),
         startup_ms,
     })
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use crossover_evidence::load::{LoadError, trace};
 use crossover_evidence::plan::{Plan, Traces};
+use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Document, sweep};
@@ -111,10 +112,22 @@ fn parse(
 }
 
 fn read_document(text: &str, path: &Path) -> anyhow::Result<Document> {
-    let document: Document =
+    read_toml(text, path, Document::validate)
+}
+
+/// Reads and checks a TOML file of the user's.
+///
+/// # Errors
+/// [`crate::failure::BadInput`], with file, line and key.
+pub fn read_toml<T: DeserializeOwned>(
+    text: &str,
+    path: &Path,
+    validate: impl Fn(&T) -> Result<(), LoadError>,
+) -> anyhow::Result<T> {
+    let content: T =
         toml::from_str(text).map_err(|error| bad_input(format!("{}: {}", path.display(), explained(&error))))?;
-    document.validate().map_err(|error| refused(&error, text, path))?;
-    Ok(document)
+    validate(&content).map_err(|error| refused(&error, text, path))?;
+    Ok(content)
 }
 
 fn refused(error: &LoadError, text: &str, path: &Path) -> anyhow::Error {

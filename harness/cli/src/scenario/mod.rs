@@ -25,7 +25,7 @@ pub use event_driven::{EventDriven, ProtocolKind, StrategyKind};
 pub use fault::{
     Action, DownstreamFault, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments,
 };
-pub use file::{Scenario, kept_trace, load, reload, reload_with};
+pub use file::{Scenario, kept_trace, load, read_toml, reload, reload_with};
 pub use rate::Rates;
 pub use sweep::{Point, value_of, without_sweep};
 pub use tuned::Tuned;

@@ -6,6 +6,7 @@ mod assess;
 mod bad_input;
 mod capacity;
 mod conformance;
+mod decide;
 mod dlq;
 mod downstream;
 mod event_runs;

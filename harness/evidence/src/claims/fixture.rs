@@ -217,6 +217,7 @@ fn testbed() -> TestbedInfo {
         file_system: "ext4".to_owned(),
         cpus: 2,
         memory_mb: 8_192,
+        machine: None,
         startup_ms: Vec::new(),
     }
 }

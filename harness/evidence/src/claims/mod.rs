@@ -22,6 +22,7 @@ mod c18;
 mod c19;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod standing;
 
 /// A run of each mode on the same plan.
 #[derive(Debug, Clone, Copy)]

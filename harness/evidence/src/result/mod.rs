@@ -129,6 +129,10 @@ pub struct TestbedInfo {
     pub cpus: u32,
     /// Memory of the machine (MiB).
     pub memory_mb: u64,
+    /// Which machine it was: the processor's model and eight hex digits that stay the same. `null` if it can't be told apart, or
+    /// the run is an old one. Absolute numbers of different machines are not compared.
+    #[serde(default)]
+    pub machine: Option<String>,
     /// Time from launch to the first answer (ms), per part.
     #[serde(with = "crate::pairs")]
     pub startup_ms: Vec<(String, u64)>,

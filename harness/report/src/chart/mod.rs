@@ -13,6 +13,7 @@ pub mod dead_tuples;
 pub mod downstream;
 pub mod draw;
 mod end_labels;
+pub mod forecast;
 pub mod heat;
 pub mod hops;
 mod ink;

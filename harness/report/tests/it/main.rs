@@ -2,9 +2,10 @@
 //!
 //! `CROSSOVER_PREVIEW=DIR cargo test -p crossover-report` writes the fixtures' pages to DIR, to look at.
 
-mod capacity;
 mod assess;
+mod capacity;
 mod compare;
+mod decision;
 mod downstream;
 mod fixture;
 mod html;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crossover_evidence::capacity::Variant;
-use crossover_report::{MapPage, capacity_html, compare_html, map_html, run_html, sweep_html};
+use crossover_report::{
+    MapPage, capacity_html, claims_html, compare_html, decision_html, map_html, run_html, sweep_html,
+};
 
 use crate::fixture;
 use crate::html::sweep_page;
@@ -24,6 +26,12 @@ fn pages_can_be_written_to_look_at() {
     write("compare", compare_html(&fixture::compared().page()));
     write("compare-broken", compare_html(&crate::compare::broken().page()));
     write("assess", crate::assess::contended());
+    write("decision", decision_html(&crate::decision::decision(true)));
+    write(
+        "decision-inconclusive",
+        decision_html(&crate::decision::decision(false)),
+    );
+    write("claims", claims_html(&crate::decision::claims()));
     write("invalid", run_html(&fixture::invalid().page()));
     write("interrupted", run_html(&fixture::interrupted().page()));
     write("broken", run_html(&fixture::broken().page()));

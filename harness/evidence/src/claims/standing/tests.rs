@@ -1,0 +1,129 @@
+//! Where claims stand: by runs, by checks, by tests, and not at all.
+
+use super::*;
+
+fn said(id: &str, run: &str, at: &str, verdict: ClaimVerdict) -> Said {
+    Said {
+        run: run.to_owned(),
+        at: at.to_owned(),
+        valid: true,
+        claim: Claim {
+            id: id.to_owned(),
+            text: "as the run has it".to_owned(),
+            verdict,
+            evidence: format!("{run}'s number"),
+        },
+    }
+}
+
+fn ran(scenario: &str, mode: &str, verdict: Verdict) -> Ran {
+    Ran {
+        run: format!("{scenario}-{mode}"),
+        at: "2026-11-22T08:00:00Z".to_owned(),
+        scenario: scenario.to_owned(),
+        mode: mode.to_owned(),
+        valid: true,
+        faults_took_effect: true,
+        checks: vec![Check {
+            name: AUDIT.to_owned(),
+            verdict,
+            detail: String::new(),
+            story: Vec::new(),
+        }],
+    }
+}
+
+fn of(id: &str, said: &[Said], ran: &[Ran]) -> Standing {
+    all(said, ran).into_iter().find(|standing| standing.id == id).unwrap()
+}
+
+#[test]
+fn every_claim_of_the_seed_is_on_the_page_once_and_in_order() {
+    let ids: Vec<String> = all(&[], &[]).into_iter().map(|standing| standing.id).collect();
+    let expected: Vec<String> = (1..=20)
+        .map(|number| format!("C{number:02}"))
+        .chain((1..=10).map(|number| format!("J{number:02}")))
+        .collect();
+    assert_eq!(ids, expected);
+}
+
+#[test]
+fn without_runs_nothing_is_measured_and_a_test_is_named_as_one() {
+    for standing in all(&[], &[]) {
+        assert_eq!(standing.stand, Stand::NotYetMeasured, "{}", standing.id);
+        assert!(!standing.command.is_empty());
+    }
+    assert_eq!(
+        of("C20", &[], &[]).evidence,
+        "no run measures it; a test covers it: conformance"
+    );
+}
+
+#[test]
+fn the_newest_valid_run_that_settles_a_claim_speaks_and_who_differs_is_counted() {
+    use ClaimVerdict::{NotSettled, Refuted, Supported};
+    let mut invalid = said("C04", "d", "2026-11-22T12:00:00Z", Refuted);
+    invalid.valid = false;
+    let runs = [
+        said("C04", "a", "2026-11-22T08:00:00Z", Refuted),
+        said("C04", "b", "2026-11-22T09:00:00Z", Supported),
+        said("C04", "c", "2026-11-22T10:00:00Z", NotSettled),
+        invalid,
+    ];
+    let standing = of("C04", &runs, &[]);
+    assert_eq!((standing.stand, standing.run.as_deref()), (Stand::Supported, Some("b")));
+    assert_eq!(standing.evidence, "b's number (one other run says otherwise)");
+    assert_eq!(of("C04", &runs[2..], &[]).stand, Stand::NotSettled);
+    assert_eq!(
+        of("C04", &runs[3..], &[]).evidence,
+        "only by 1 invalid run that may not be used"
+    );
+}
+
+#[test]
+fn what_one_run_says_twice_is_refuted_if_it_is_so_once() {
+    use ClaimVerdict::{Refuted, Supported};
+    let at = "2026-11-22T08:00:00Z";
+    let runs = [said("C04", "sweep", at, Refuted), said("C04", "sweep", at, Supported)];
+    assert_eq!(of("C04", &runs, &[]).stand, Stand::Refuted);
+}
+
+#[test]
+fn the_audit_log_counts_in_both_modes_and_one_failure_refutes_it() {
+    let polling = ran("compare", "polling", Verdict::Pass);
+    let event = ran("compare", "event-driven", Verdict::Pass);
+    assert_eq!(of("J09", &[], &[polling.clone()]).stand, Stand::NotSettled);
+    let standing = of("J09", &[], &[polling.clone(), event]);
+    assert_eq!(standing.stand, Stand::Supported);
+    assert_eq!(
+        standing.evidence,
+        "the check of the audit log passed in polling and event-driven mode; in all, in 2 valid runs"
+    );
+    let broken = ran("compare", "event-driven", Verdict::Fail);
+    assert_eq!(of("J09", &[], &[polling, broken]).stand, Stand::Refuted);
+}
+
+#[test]
+fn failure_modes_are_settled_when_all_of_them_were_provoked() {
+    let all_but_one: Vec<Ran> = table::FAILURE_MODES[1..]
+        .iter()
+        .map(|(_, scenario)| ran(scenario, "event-driven", Verdict::Pass))
+        .collect();
+    let standing = of("C17", &[], &all_but_one);
+    assert_eq!(standing.stand, Stand::NotSettled);
+    assert_eq!(
+        standing.evidence,
+        "9 of 10 provoked and survived; no valid run of: broker outage"
+    );
+    let mut all = all_but_one;
+    all.push(ran("broker-outage", "event-driven", Verdict::Pass));
+    assert_eq!(of("C17", &[], &all).stand, Stand::Supported);
+    all.push(Ran {
+        at: "2026-11-22T09:00:00Z".to_owned(),
+        ..ran("broker-outage", "event-driven", Verdict::Fail)
+    });
+    assert_eq!(of("C17", &[], &all).stand, Stand::Refuted);
+    // Nothing noticed the fault: it was not provoked.
+    all.iter_mut().for_each(|ran| ran.faults_took_effect = false);
+    assert_eq!(of("C17", &[], &all).stand, Stand::NotYetMeasured);
+}

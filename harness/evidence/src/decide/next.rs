@@ -1,0 +1,113 @@
+//! What to run next when the evidence does not tell: a command for each clause that is unknown and could decide.
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::Answer::Unknown;
+use super::clauses::Basis;
+use super::verdict::{Facts, Reason, Verdict, judge};
+use crate::capacity::Variant;
+
+/// A command, and what it would settle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Next {
+    /// As it is typed.
+    pub command: String,
+    /// What it settles.
+    pub why: String,
+}
+
+/// The commands, the one that settles most first; none if the verdict needs none.
+#[must_use]
+pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str) -> Vec<Next> {
+    let (verdict, reason) = judge(facts);
+    if verdict != Verdict::Inconclusive {
+        return Vec::new();
+    }
+    let mut all: Vec<Next> = Vec::new();
+    let mut add = |command: String, why: &str| {
+        if !all.iter().any(|next| next.command == command) {
+            all.push(Next {
+                command,
+                why: why.to_owned(),
+            });
+        }
+    };
+    let profile = || "./just decide --profile FILE".to_owned();
+    if basis.profile.peak_jobs_per_s.is_none() || basis.profile.growth.is_none() {
+        add(
+            profile(),
+            "the profile has no peak or no growth; see scenarios/team.example.toml",
+        );
+    }
+    if reason == Reason::HostLimit {
+        add(
+            search(Variant::PollingTuned, scenario),
+            "not settled (host): on a machine with more processors, so that a mode is the limit and not the machine",
+        );
+        return all;
+    }
+    if reason == Reason::NeitherCarries {
+        add(
+            search(Variant::EventDriven, scenario),
+            "neither mode carries the need here: on a larger machine, or with more partitions and workers",
+        );
+        return all;
+    }
+    // What condition 1 still needs; once it holds, only what tuned polling and event-driven dispatch carry is left.
+    let open = facts.ceiling_hit() == Unknown;
+    let tuned = || search(Variant::PollingTuned, scenario);
+    for (is_open, answer, command, why) in [
+        (
+            open,
+            facts.meets_default,
+            search(Variant::PollingDefault, scenario),
+            "what default polling carries is not known, or not well enough",
+        ),
+        (
+            open || facts.event_above_tuned == Unknown,
+            facts.meets_tuned,
+            tuned(),
+            "what tuned polling carries is not known, or not well enough",
+        ),
+        (
+            open,
+            facts.replicas_do_not_lift,
+            format!("{} --replicas 1,2,4,8", tuned()),
+            "whether replicas lift polling's ceiling is not known, or not well enough",
+        ),
+        (
+            open,
+            facts.lock_waits,
+            search(Variant::PollingDefault, scenario),
+            "waits for rows of job were not looked at under the load of the need",
+        ),
+        (open, facts.in_claiming, tuned(), "what limits polling is not known"),
+        (
+            true,
+            facts.event_carries.and(facts.event_above_tuned),
+            search(Variant::EventDriven, scenario),
+            "what event-driven dispatch carries is not known, or not well enough",
+        ),
+    ] {
+        if is_open && answer == Unknown {
+            add(command, why);
+        }
+    }
+    if facts.expertise == Unknown {
+        add(
+            profile(),
+            "the profile does not say what the team knows of Kafka: [kafka]",
+        );
+    }
+    all
+}
+
+/// The command that searches for a variant's ceiling.
+fn search(variant: Variant, scenario: &str) -> String {
+    let mode = match variant {
+        Variant::PollingDefault => "polling",
+        Variant::PollingTuned => "polling-tuned",
+        Variant::EventDriven => "event-driven",
+    };
+    format!("./just capacity {mode} {scenario}").trim_end().to_owned()
+}

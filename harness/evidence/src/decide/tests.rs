@@ -1,0 +1,355 @@
+//! Whole verdicts: teams, measured systems, what is missing or noisy, and more need.
+
+use proptest::prelude::*;
+
+use super::fixture::{capacity, contended, limited_by, plateau_in_claiming, team, waits};
+use super::profile::{Expertise, KafkaSkill, LatencyObjective, Plan};
+use super::*;
+use crate::capacity::StepVerdict;
+use crate::plateau::Cause;
+
+fn identity() -> Identity {
+    Identity {
+        id: "decision-20261122T160000Z".to_owned(),
+        command: "./just decide".to_owned(),
+        decided_at: "2026-11-22T16:00:00Z".to_owned(),
+        machine: Some("A processor (0badcafe)".to_owned()),
+        scenario: "capacity".to_owned(),
+        ..Identity::default()
+    }
+}
+
+fn of(evidence: &Evidence, profile: &Profile) -> Decision {
+    decide(identity(), evidence, profile, &Thresholds::default())
+}
+
+fn small() -> Profile {
+    team(20.0, (0.0, 3.0), Expertise::None)
+}
+
+fn growing() -> Profile {
+    let mut profile = team(900.0, (5.0, 9.0), Expertise::Plan);
+    profile.kafka = Some(KafkaSkill {
+        expertise: Expertise::Plan,
+        plan: Some(Plan {
+            owner: "Ada".to_owned(),
+            date: "2027-03-01".to_owned(),
+            training: "a course".to_owned(),
+            on_call: "platform".to_owned(),
+        }),
+    });
+    profile
+}
+
+fn large() -> Profile {
+    team(2_500.0, (2.0, 4.0), Expertise::Experienced)
+}
+
+fn clause<'a>(decision: &'a Decision, id: &str) -> &'a Clause {
+    decision.clauses.iter().find(|clause| clause.id == id).unwrap()
+}
+
+#[test]
+fn three_teams_on_one_plateau_get_three_answers() {
+    let evidence = plateau_in_claiming();
+    let told: Vec<String> = [small(), growing(), large()]
+        .iter()
+        .map(|profile| {
+            let decision = of(&evidence, profile);
+            format!("{:?} ({:?}): {}", decision.verdict, decision.reason, decision.sentence)
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn the_contended_positive_control_is_a_ceiling_and_moves_only_a_team_that_can() {
+    let evidence = contended();
+    for profile in [growing(), large()] {
+        let decision = of(&evidence, &profile);
+        assert_eq!(decision.verdict, Verdict::MoveToEventDriven, "{}", decision.sentence);
+        assert_eq!(clause(&decision, "lock-waits").answer, Answer::Yes);
+        assert!(
+            decision.sentence.contains("wait for each other's rows"),
+            "{}",
+            decision.sentence
+        );
+    }
+    let unable = Profile {
+        kafka: small().kafka,
+        ..large()
+    };
+    assert_eq!(of(&evidence, &unable).verdict, Verdict::StayPolling);
+}
+
+#[test]
+fn every_clause_cites_its_number_and_what_would_change_it() {
+    let decision = of(&plateau_in_claiming(), &growing());
+    for clause in &decision.clauses {
+        assert!(
+            !clause.detail.is_empty() && !clause.would_change.is_empty(),
+            "{clause:?}"
+        );
+        let from_profile = clause.id == "expertise";
+        assert_eq!(clause.run.is_none(), from_profile, "{clause:?}");
+        assert!(
+            from_profile || clause.value.is_some() || clause.id == "cause-in-claiming",
+            "{clause:?}"
+        );
+    }
+    let told: Vec<String> = decision
+        .clauses
+        .iter()
+        .map(|clause| format!("{} {:?}: {}", clause.id, clause.answer, clause.detail))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn without_evidence_or_profile_it_is_inconclusive_and_names_what_to_run() {
+    let decision = of(&Evidence::default(), &large());
+    assert_eq!(decision.verdict, Verdict::Inconclusive);
+    let commands: Vec<&str> = decision.next.iter().map(|next| next.command.as_str()).collect();
+    assert_eq!(commands[0], "./just capacity polling capacity");
+    assert!(
+        commands.contains(&"./just capacity event-driven capacity"),
+        "{commands:?}"
+    );
+    let decision = of(&plateau_in_claiming(), &Profile::default());
+    assert_eq!(decision.verdict, Verdict::Inconclusive);
+    assert_eq!(decision.next[0].command, "./just decide --profile FILE");
+    let mut silent = large();
+    silent.kafka = None;
+    let decision = of(&plateau_in_claiming(), &silent);
+    assert_eq!(decision.reason, Reason::ExpertiseUnknown);
+    assert_eq!(decision.next.len(), 1, "{:?}", decision.next);
+}
+
+#[test]
+fn an_invalid_search_counts_as_none() {
+    let mut evidence = plateau_in_claiming();
+    for capacity in &mut evidence.capacities {
+        capacity.invalid_reasons.push("debug build".to_owned());
+    }
+    assert_eq!(of(&evidence, &large()).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn intervals_too_wide_to_tell_are_inconclusive() {
+    let mut evidence = plateau_in_claiming();
+    for capacity in &mut evidence.capacities {
+        if capacity.variant != Variant::EventDriven {
+            capacity.holds.low = capacity.holds.low.map(|low| low / 3.0);
+            capacity.holds.high = capacity.holds.high.map(|high| high * 3.0);
+        }
+    }
+    let decision = of(&evidence, &growing());
+    assert_eq!(clause(&decision, "replicas-do-not-lift").answer, Answer::Unknown);
+    assert_eq!(
+        (decision.verdict, decision.reason),
+        (Verdict::Inconclusive, Reason::CeilingUnknown)
+    );
+}
+
+#[test]
+fn when_the_machine_was_the_limit_nothing_is_settled() {
+    let mut evidence = plateau_in_claiming();
+    for capacity in &mut evidence.capacities {
+        capacity.plateau = Some(limited_by(Cause::HostCpu));
+    }
+    // At the horizon the lock waits were not looked at, so nothing else speaks.
+    let decision = of(&evidence, &large());
+    assert_eq!(
+        (decision.verdict, decision.reason),
+        (Verdict::Inconclusive, Reason::HostLimit)
+    );
+    assert!(
+        decision.sentence.contains("not settled (host)"),
+        "{}",
+        decision.sentence
+    );
+    assert!(decision.next[0].why.contains("more processors"), "{:?}", decision.next);
+    // A team that is far below any ceiling does not care.
+    assert_eq!(of(&evidence, &small()).verdict, Verdict::StayPolling);
+}
+
+#[test]
+fn a_plateau_by_the_log_or_commits_never_says_move() {
+    for cause in [Cause::Wal, Cause::Io, Cause::StatementCpu, Cause::Workers] {
+        let mut evidence = plateau_in_claiming();
+        for capacity in &mut evidence.capacities {
+            capacity.plateau = Some(limited_by(cause));
+        }
+        // Calm at the need as well.
+        evidence.lock_waits = vec![waits(9_000.0, 0.0)];
+        let decision = of(&evidence, &large());
+        assert_eq!(decision.verdict, Verdict::StayPolling, "{}", decision.sentence);
+        assert!(decision.sentence.contains("not claiming"), "{}", decision.sentence);
+    }
+}
+
+#[test]
+fn replicas_that_lift_the_ceiling_are_no_plateau() {
+    let mut evidence = plateau_in_claiming();
+    for capacity in &mut evidence.capacities {
+        if capacity.variant == Variant::PollingTuned {
+            let times = f64::from(capacity.topology.replicas).sqrt();
+            capacity.holds.low = capacity.holds.low.map(|low| low * times);
+            capacity.holds.high = capacity.holds.high.map(|high| high * times);
+        }
+    }
+    evidence.lock_waits = vec![waits(9_000.0, 0.0)];
+    let decision = of(&evidence, &large());
+    assert_eq!(clause(&decision, "replicas-do-not-lift").answer, Answer::No);
+    assert_eq!(decision.verdict, Verdict::TunePollingFirst, "{}", decision.sentence);
+}
+
+#[test]
+fn tuning_comes_first_where_it_carries_the_need() {
+    // 700 jobs/s become 1,121 to 1,193: above default polling, below tuned.
+    let profile = Profile {
+        peak_jobs_per_s: Some(700.0),
+        growth: team(1.0, (4.0, 4.5), Expertise::None).growth,
+        ..large()
+    };
+    let decision = of(&plateau_in_claiming(), &profile);
+    assert_eq!(
+        (decision.verdict, decision.reason),
+        (Verdict::TunePollingFirst, Reason::TuningCures)
+    );
+}
+
+#[test]
+fn latency_that_only_tuning_meets_says_tune_and_none_says_move() {
+    let mut evidence = plateau_in_claiming();
+    for capacity in &mut evidence.capacities {
+        if capacity.variant == Variant::PollingTuned {
+            capacity.steps.iter_mut().for_each(|step| step.p99_ms = Some(20.0));
+        }
+    }
+    let with = |objective: f64| Profile {
+        latency: Some(LatencyObjective {
+            dispatch_p99_ms: objective,
+            dispatch_p50_ms: None,
+        }),
+        ..small()
+    };
+    let decision = of(&evidence, &with(100.0));
+    assert_eq!(
+        (decision.verdict, decision.reason),
+        (Verdict::TunePollingFirst, Reason::TuningMeetsLatency)
+    );
+    assert!(
+        decision.caveats.iter().any(|caveat| caveat.contains("never says move")),
+        "{:?}",
+        decision.caveats
+    );
+    // Neither meets 5 ms: the rubric knows nothing of latency.
+    assert_eq!(of(&evidence, &with(5.0)).verdict, Verdict::StayPolling);
+    // 500 ms against 550: within the noise of one run.
+    let decision = of(&evidence, &with(550.0));
+    assert_eq!(clause(&decision, "latency-default").answer, Answer::Unknown);
+}
+
+#[test]
+fn a_step_that_did_not_hold_says_nothing_of_latency() {
+    let mut evidence = plateau_in_claiming();
+    for step in evidence.capacities.iter_mut().flat_map(|capacity| &mut capacity.steps) {
+        step.verdict = StepVerdict::Unknown;
+    }
+    let profile = Profile {
+        latency: Some(LatencyObjective {
+            dispatch_p99_ms: 100.0,
+            dispatch_p50_ms: None,
+        }),
+        ..small()
+    };
+    assert_eq!(
+        clause(&of(&evidence, &profile), "latency-default").answer,
+        Answer::Unknown
+    );
+}
+
+#[test]
+fn other_thresholds_change_the_verdict_of_old_runs() {
+    let mut evidence = contended();
+    evidence.lock_waits.iter_mut().for_each(|look| look.share = 0.2);
+    let thresholds: Thresholds = toml::from_str("[lock_waits]\nshare_max = 0.5").unwrap();
+    let lock_waits = |thresholds| clause(&decide(identity(), &evidence, &growing(), &thresholds), "lock-waits").answer;
+    assert_eq!(lock_waits(Thresholds::default()), Answer::Yes);
+    assert_eq!(lock_waits(thresholds), Answer::Unknown);
+}
+
+#[test]
+fn searches_of_another_plan_are_not_compared() {
+    let mut evidence = plateau_in_claiming();
+    for capacity in &mut evidence.capacities {
+        capacity.seed = u64::from(capacity.variant == Variant::EventDriven);
+    }
+    let decision = of(&evidence, &large());
+    assert_eq!(decision.reason, Reason::EventDrivenUnknown);
+}
+
+#[test]
+fn a_decision_survives_its_file() {
+    let decision = of(&plateau_in_claiming(), &growing());
+    let read: Decision = serde_json::from_str(&serde_json::to_string(&decision).unwrap()).unwrap();
+    assert_eq!((read.verdict, &read.sentence), (decision.verdict, &decision.sentence));
+    assert_eq!(
+        (read.clauses.len(), read.profile),
+        (decision.clauses.len(), decision.profile)
+    );
+}
+
+fn measured() -> impl Strategy<Value = Evidence> {
+    let holds = || (50.0..5_000.0f64, 1.0..1.5f64).prop_map(|(low, width)| (low, low * width));
+    let cause = prop_oneof![
+        Just(Cause::ClaimCpu),
+        Just(Cause::ClaimLwlocks),
+        Just(Cause::Wal),
+        Just(Cause::HostCpu)
+    ];
+    let looks = prop::collection::vec((10.0..5_000.0f64, 0.0..0.6f64, any::<bool>()), 0..5);
+    (holds(), holds(), holds(), cause, looks).prop_map(|(default, tuned, event, cause, looks)| {
+        let mut capacities = vec![
+            capacity(Variant::PollingDefault, 1, default),
+            capacity(Variant::PollingTuned, 1, tuned),
+            capacity(Variant::PollingTuned, 8, (tuned.0, tuned.1 * 1.02)),
+        ];
+        capacities
+            .iter_mut()
+            .for_each(|capacity| capacity.plateau = Some(limited_by(cause)));
+        capacities.push(capacity(Variant::EventDriven, 1, event));
+        let look = |(rate, share, tuned): (f64, f64, bool)| LockWaits {
+            variant: if tuned {
+                Variant::PollingTuned
+            } else {
+                Variant::PollingDefault
+            },
+            ..waits(rate, share)
+        };
+        Evidence {
+            capacities,
+            lock_waits: looks.into_iter().map(look).collect(),
+            live: None,
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn more_need_never_turns_move_into_polling(
+        evidence in measured(), peak in 10.0..5_000.0f64, times in 1.0..20.0f64, low in 0.0..5.0f64, more in 0.0..5.0f64,
+    ) {
+        let verdict = |peak| of(&evidence, &team(peak, (low, low + more), Expertise::Experienced)).verdict;
+        if verdict(peak) == Verdict::MoveToEventDriven {
+            prop_assert!(matches!(verdict(peak * times), Verdict::MoveToEventDriven | Verdict::Inconclusive));
+        }
+    }
+
+    #[test]
+    fn without_expertise_nobody_is_told_to_move(evidence in measured(), peak in 10.0..5_000.0f64, growth in 0.0..10.0f64) {
+        let verdict = of(&evidence, &team(peak, (growth, growth), Expertise::None)).verdict;
+        prop_assert!(matches!(verdict, Verdict::StayPolling | Verdict::TunePollingFirst));
+    }
+}

@@ -1,0 +1,184 @@
+//! The need over the months, by the slowest and the fastest growth, against polling's ceiling and its interval.
+
+use crossover_evidence::decide::Decision;
+use crossover_evidence::decide::forecast::Need;
+
+use super::canvas::{Anchor, Canvas, fit};
+use super::labels::spread;
+use super::{Ink, Size, both};
+use crate::format::{number, rate};
+use crate::ticks::Axis;
+
+/// Months drawn beyond the horizon, as a share of it.
+const BEYOND: f64 = 1.5;
+/// Points of a curve.
+const STEPS: u32 = 48;
+
+/// Both drawings; empty if the profile has no peak.
+pub fn svg(decision: &Decision) -> String {
+    if decision.profile.peak_jobs_per_s.is_none() {
+        return String::new();
+    }
+    both(
+        |size| draw(decision, size),
+        "The need over the months, against the measured ceiling of polling; the numbers are in the clauses",
+    )
+}
+
+struct Place {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    across: Axis,
+    up: Axis,
+}
+
+impl Place {
+    fn at(&self, months: f64, per_s: f64) -> (f64, f64) {
+        let x = self.left + self.across.place(months) * (self.right - self.left);
+        (x, self.bottom - self.up.place(per_s) * (self.bottom - self.top))
+    }
+}
+
+fn place(decision: &Decision, size: Size) -> Place {
+    let months = (decision.forecast.horizon_months * BEYOND).max(1.0);
+    let ceiling = decision.forecast.ceiling_per_s;
+    let last = Need::within(&decision.profile, months);
+    let peak = decision.profile.peak_jobs_per_s;
+    let known = [peak, last.low, last.high, ceiling.low, ceiling.high]
+        .into_iter()
+        .flatten();
+    let (low, high) = known.fold((f64::INFINITY, 0.0f64), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    let width = size.pick(960.0, 360.0);
+    Place {
+        left: size.pick(66.0, 52.0),
+        right: width - size.pick(170.0, 96.0),
+        top: 14.0,
+        bottom: size.pick(320.0, 250.0),
+        across: Axis::linear(months, 6),
+        // A need of a thousandth of the ceiling and the ceiling fit on one logarithmic axis only.
+        up: if high / low > 20.0 {
+            Axis::log(low, high)
+        } else {
+            Axis::linear(high, 5)
+        },
+    }
+}
+
+fn draw(decision: &Decision, size: Size) -> Canvas {
+    let place = place(decision, size);
+    let mut sheet = Canvas::new(size.pick(960.0, 360.0), place.bottom + 44.0);
+    let mut ends = ceiling(&mut sheet, decision, &place);
+    grid(&mut sheet, &place, size);
+    horizon(&mut sheet, decision, &place, size);
+    ends.extend(need(&mut sheet, decision, &place));
+    labels(&mut sheet, &ends, &place, size);
+    sheet
+}
+
+/// A label at the right edge, its ink, and the height that it belongs to.
+type End = (&'static str, Ink, f64);
+
+/// The band from what held to what did not; an open upper end is a line.
+fn ceiling(sheet: &mut Canvas, decision: &Decision, place: &Place) -> Vec<End> {
+    let ceiling = decision.forecast.ceiling_per_s;
+    let ink = Ink::mode("polling");
+    let end = place.across.high;
+    if let (Some(low), Some(high)) = (ceiling.low, ceiling.high) {
+        sheet.rect(place.at(0.0, high), place.at(end, low), ink, 0.35);
+    }
+    let edges = [("did not hold", ceiling.high), ("ceiling: held", ceiling.low)];
+    let edge = |(label, value): (&'static str, Option<f64>)| {
+        let (from, to) = (place.at(0.0, value?), place.at(end, value?));
+        sheet.path(&[from, to], ink, 1.4);
+        Some((label, ink, to.1))
+    };
+    edges.into_iter().filter_map(edge).collect()
+}
+
+fn need(sheet: &mut Canvas, decision: &Decision, place: &Place) -> Vec<End> {
+    let last = place.across.high;
+    let curve = |of: fn(Need) -> Option<f64>| -> Vec<(f64, f64)> {
+        let months = (0..=STEPS).map(|step| last * f64::from(step) / f64::from(STEPS));
+        months
+            .filter_map(|months| Some(place.at(months, of(Need::within(&decision.profile, months))?)))
+            .collect()
+    };
+    let (low, high) = (curve(|need| need.low), curve(|need| need.high));
+    let outline: Vec<(f64, f64)> = low.iter().chain(high.iter().rev()).copied().collect();
+    if !high.is_empty() {
+        sheet.area(&outline, Ink::P99, 0.16);
+    }
+    let mut ends = Vec::new();
+    for (label, curve, ink) in [
+        ("fastest growth", &high, Ink::P99),
+        ("slowest growth", &low, Ink::P99.nth(1)),
+    ] {
+        sheet.path(curve, ink, 1.8);
+        ends.extend(curve.last().map(|end| (label, ink, end.1)));
+    }
+    ends
+}
+
+fn horizon(sheet: &mut Canvas, decision: &Decision, place: &Place, size: Size) {
+    let (x, _) = place.at(decision.forecast.horizon_months, place.up.low);
+    sheet.path(&[(x, place.top), (x, place.bottom)], Ink::REFERENCE, 1.2);
+    sheet.text(
+        (x + 5.0, place.top + 6.0),
+        "horizon",
+        size.font(),
+        Anchor::Start,
+        Ink::SOFT,
+    );
+}
+
+fn grid(sheet: &mut Canvas, place: &Place, size: Size) {
+    let font = size.font();
+    for tick in &place.up.ticks {
+        let (_, y) = place.at(0.0, *tick);
+        sheet.path(&[(place.left, y), (place.right, y)], Ink::GRID, 1.0);
+        sheet.text((place.left - 7.0, y), &rate(*tick), font, Anchor::End, Ink::SOFT);
+    }
+    for tick in &place.across.ticks {
+        let (x, _) = place.at(*tick, place.up.low);
+        sheet.path(&[(x, place.bottom), (x, place.bottom + 4.0)], Ink::SOFT, 1.0);
+        sheet.text(
+            (x, place.bottom + 14.0),
+            &number(*tick),
+            font,
+            Anchor::Middle,
+            Ink::SOFT,
+        );
+    }
+    sheet.path(
+        &[(place.left, place.bottom), (place.right, place.bottom)],
+        Ink::SOFT,
+        1.0,
+    );
+    let middle = f64::midpoint(place.left, place.right);
+    sheet.text(
+        (middle, place.bottom + 34.0),
+        "months from now",
+        font,
+        Anchor::Middle,
+        Ink::SOFT,
+    );
+}
+
+fn labels(sheet: &mut Canvas, ends: &[End], place: &Place, size: Size) {
+    let (font, room) = (size.font(), size.pick(170.0, 96.0) - 24.0);
+    let wanted: Vec<f64> = ends.iter().map(|(_, _, height)| *height).collect();
+    for ((label, ink, from), height) in ends.iter().zip(spread(&wanted, font + 3.0, place.top, place.bottom)) {
+        let leader = [
+            (place.right + 2.0, *from),
+            (place.right + 12.0, height),
+            (place.right + 18.0, height),
+        ];
+        sheet.path(&leader, *ink, 1.2);
+        let at = (place.right + 22.0, height);
+        sheet.text(at, &fit(label, font, room), font, Anchor::Start, Ink::TEXT);
+    }
+}
