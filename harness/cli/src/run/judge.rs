@@ -7,6 +7,7 @@ use crossover_evidence::availability;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::Measures;
+use crossover_evidence::plateau;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
     Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo,
@@ -118,6 +119,15 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left) -> (RunResult, Series
         claims: Vec::new(),
         plateau: None,
     };
+    result.plateau = plateau::attribute(&plateau::Observed {
+        ledger: &ledger,
+        phases: &result.phases,
+        series: &series,
+        samples,
+        end,
+        cpus: result.testbed.cpus,
+        worker_slots: u64::from(document.topology.workers) * u64::from(document.topology.worker_concurrency),
+    });
     result.run.invalid_reasons = invalid_reasons(meta, &result);
     result.run.valid = result.run.invalid_reasons.is_empty();
     result.claims = hypotheses::judge(document, &result);

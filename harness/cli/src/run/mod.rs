@@ -10,7 +10,7 @@
 //! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
 //! | [`load`] | the open-loop generator |
 //! | [`faults`] | the timeline of faults |
-//! | [`samplers`], [`lag`], [`progress`] | what is looked at meanwhile |
+//! | [`samplers`], [`counters`], [`lag`], [`progress`] | what is looked at meanwhile |
 //! | [`reconnect`] | a connection to the database that is made again |
 //! | [`broker`], [`reader`] | topics, groups, offsets and records, as the harness sees them |
 //! | [`metrics`], [`assigned`] | what processes of the engine say of themselves; whether the workers have formed their groups |
@@ -22,6 +22,7 @@ mod acknowledgement;
 mod assigned;
 mod broker;
 mod clients;
+mod counters;
 mod directory;
 mod drain;
 mod faults;

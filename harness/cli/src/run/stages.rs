@@ -175,6 +175,7 @@ impl Stages<'_> {
             self.directory,
             servers,
             self.supervisor,
+            parts,
             document.samplers.activity_hz,
             &self.job_types(),
         )?;

@@ -87,6 +87,10 @@ pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::R
         let why = "with --testbed external, processes reach your servers at their own addresses; leave it out";
         return Err(bad_input(format!("topology.proxied: found true; {why}")));
     }
+    if let Some(found) = document.topology.postgres_processors {
+        let why = "with --testbed external, the processors of your servers are yours to choose; leave it out";
+        return Err(bad_input(format!("topology.postgres_processors: found {found}; {why}")));
+    }
     for (table, settings) in [("postgres", &document.postgres), ("kafka", &document.kafka)] {
         if let Some(name) = settings.keys().next() {
             let why = "with --testbed external, the settings of your servers are yours to make; take it out";
@@ -302,6 +306,7 @@ async fn start_postgres(
     let mut asked = PostgresOptions::new(id);
     asked.port = options.postgres_port;
     asked.settings = document.postgres.clone();
+    asked.processors = document.topology.postgres_processors;
     let postgres = LocalPostgres::start(supervisor, &asked).await?;
     let info = describe(supervisor, &postgres).await?;
     let file_system = disk::file_system(&postgres.data_directory())?;

@@ -91,7 +91,7 @@ impl Measures {
 
 /// When a job was completed, for counting: the answer to its report, or, where that never came and the database says
 /// that it is completed, the end of its handler.
-fn completed_at(state: Option<JobState>, times: &JobTimes) -> Option<MonotonicNs> {
+pub(crate) fn completed_at(state: Option<JobState>, times: &JobTimes) -> Option<MonotonicNs> {
     let unanswered = if state == Some(JobState::Completed) {
         times.succeeded
     } else {

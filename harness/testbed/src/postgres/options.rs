@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::find::Source;
 use super::settings;
 use super::user::{ServerUser, can_enter};
+use crate::affinity;
 use crate::disk;
 use crate::error::{Result, TestbedError};
 use crate::owned::{base_directory, require_base};
@@ -28,6 +29,8 @@ pub struct PostgresOptions {
     pub settings: BTreeMap<String, String>,
     /// Which installation may be used.
     pub source: Source,
+    /// Let it use only so many processors; all, if absent.
+    pub processors: Option<u32>,
     /// Directory in which the data directory is made.
     pub base: PathBuf,
     /// Refuse to start with less free space (bytes).
@@ -44,6 +47,7 @@ impl PostgresOptions {
             port: None,
             settings: BTreeMap::new(),
             source: Source::from_env(),
+            processors: None,
             base: base_directory(),
             disk_needed_bytes: DISK_NEEDED_BYTES,
         }
@@ -52,6 +56,9 @@ impl PostgresOptions {
     /// Refuses what can't work, before anything is made.
     pub(super) fn validate(&self, user: &ServerUser) -> Result<()> {
         settings::validate(&self.settings)?;
+        if let Some(processors) = self.processors {
+            affinity::check("processors of PostgreSQL", processors)?;
+        }
         self.port.map_or(Ok(()), require_free)?;
         require_base(&self.base)?;
         if user.drop_to.is_some_and(|ids| !can_enter(&self.base, ids)) {
