@@ -93,18 +93,23 @@ fn tags() -> HashMap<String, &'static str> {
     statements().map(|(tag, text)| (fingerprint(text), tag)).collect()
 }
 
-/// PostgreSQL keeps a statement with `$5` in the place of `'queued'`, and from version 18 on without the comment that leads
-/// it. So comments, texts in quotes, digits and signs are left out.
+/// PostgreSQL keeps a statement with `$5` in the place of `'queued'` or `NULL`, and from version 18 on without the comment
+/// that leads it. So comments, constants and signs are left out.
 fn fingerprint(statement: &str) -> String {
     let body = match statement.trim_start().strip_prefix("/*") {
         Some(commented) => commented.split_once("*/").map_or("", |(_, body)| body),
         None => statement,
     };
     // Every second piece is what stands in quotes.
-    let outside = body.split('\'').step_by(2).flat_map(str::chars);
-    outside
-        .filter(|sign| sign.is_ascii_alphabetic() || *sign == '_')
-        .collect()
+    let outside: String = body.split('\'').step_by(2).collect::<Vec<_>>().join(" ");
+    let words = outside.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_');
+    let is_constant = |word: &str| {
+        ["null", "true", "false"]
+            .iter()
+            .any(|one| word.eq_ignore_ascii_case(one))
+    };
+    let kept = words.filter(|word| word.starts_with(|first: char| !first.is_ascii_digit()) && !is_constant(word));
+    kept.collect::<Vec<_>>().join(" ")
 }
 
 /// Looks until it is aborted. A replica that does not answer is left out of the look.
@@ -146,8 +151,9 @@ mod tests {
 
     #[test]
     fn a_statement_is_known_with_or_without_its_comment_and_its_constants() {
-        let ours = "/* claim */\n    SELECT id FROM job WHERE job_type = $1 AND state = 'queued' LIMIT 10";
-        let kept = "SELECT id FROM job WHERE job_type = $1 AND state = $2 LIMIT $3";
+        let ours =
+            "/* claim */\n    SELECT id FROM job WHERE job_type = $1 AND state = 'queued' AND run_at = NULL LIMIT 10";
+        let kept = "SELECT id FROM job WHERE job_type = $1 AND state = $2 AND run_at = $3 LIMIT $4";
         assert_eq!(fingerprint(ours), fingerprint(kept));
         assert_ne!(fingerprint(ours), fingerprint("SELECT id FROM job WHERE job_type = $1"));
     }

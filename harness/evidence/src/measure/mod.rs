@@ -19,6 +19,7 @@ mod waiting;
 use crossover_proto::clock::MonotonicNs;
 
 use self::latencies::PhaseLatencies;
+pub(crate) use self::waiting::dispatch;
 use crate::ledger::{JobTimes, Ledger};
 use crate::load::Arrivals;
 use crate::result::{LatencySet, LoadInfo, PhaseLoad, PhaseResult, Throughput};

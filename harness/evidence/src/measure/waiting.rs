@@ -9,13 +9,13 @@ use crate::snapshot::{InstanceState, JobState};
 
 /// One sample of dispatch.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dispatch {
+pub(crate) struct Dispatch {
     /// Its intended time.
-    pub(super) intended: MonotonicNs,
+    pub(crate) intended: MonotonicNs,
     /// The same from the moment of sending.
-    pub(super) from_send: MonotonicNs,
+    pub(crate) from_send: MonotonicNs,
     /// First start of the handler; `None` is a censored sample.
-    pub(super) started: Option<MonotonicNs>,
+    pub(crate) started: Option<MonotonicNs>,
 }
 
 /// The dispatch sample of a job: one a job, by the first start of its handler, so that retries are no samples and a
@@ -24,7 +24,7 @@ pub(super) struct Dispatch {
 /// A scheduled job counts from its due time. The due time is not observed but computed: the intended time (or the
 /// moment before the creating commit) plus the delay of the workload's definition. `None` for a job without a known
 /// beginning, one not due before the end of the history, and one cancelled before it started.
-pub(super) fn dispatch(ledger: &Ledger<'_>, job: usize, times: &JobTimes) -> Option<Dispatch> {
+pub(crate) fn dispatch(ledger: &Ledger<'_>, job: usize, times: &JobTimes) -> Option<Dispatch> {
     let facts = &ledger.jobs()[job];
     let delay = ledger.delay(job);
     let (intended, from_send) = if facts.step == 0 {

@@ -93,7 +93,7 @@ impl Database {
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let of_kind = |kind: Kind| {
             let waits = seen.waits.iter().filter(|wait| kind_of(wait) == kind);
-            (!seen.waits.is_empty()).then(|| waits.map(|wait| wait.share).sum())
+            (!seen.waits.is_empty()).then(|| waits.fold(0.0, |sum, wait| sum + wait.share))
         };
         let others = seen.waits.iter().filter(|wait| kind_of(wait) == Kind::Other);
         let largest = others.max_by(|a, b| a.share.total_cmp(&b.share));

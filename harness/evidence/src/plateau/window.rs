@@ -1,21 +1,24 @@
 //! Did the run keep up with its load, and if not, in which part of it is the cause looked for?
 //!
-//! A timed phase keeps up while the dispatch latency does not keep rising: with an open-loop load, what is not worked off
-//! makes each job wait longer than the one before. A median that rises by `r` seconds a second means that `r ÷ (1 + r)` of
-//! what came was left. A backlog is worked off as fast as it goes: something limits it always.
+//! A timed phase keeps up while the jobs that are due and have not started don't become more: held against each other are
+//! their mean numbers in its second and in its last quarter, so neither the start of the load nor the tick of a poller counts.
+//! A backlog is worked off as fast as it goes: something limits it always.
+
+use std::time::Duration;
 
 use crossover_proto::clock::MonotonicNs;
 
 use super::{Observed, percent};
 use crate::ledger::Ledger;
 use crate::load::Arrivals;
-use crate::measure::completed_at;
-use crate::series::LatencyBucket;
+use crate::measure::{completed_at, dispatch};
 
-/// The median wait rises by more seconds a second than this: 1 s in 20.
-const RISE_MAX: f64 = 0.05;
-/// Fewer seconds tell of no trend.
-const SECONDS_MIN: usize = 3;
+/// More than this share of what became due must be left over.
+const LEFT_MAX: f64 = 0.05;
+/// A shorter phase tells of no trend.
+const PHASE_MIN: Duration = Duration::from_secs(2);
+/// Fewer jobs tell of no trend.
+const DUE_MIN: u32 = 20;
 /// A backlog that is gone sooner leaves the samplers too little to see.
 const DRAIN_MIN_S: f64 = 2.0;
 
@@ -50,60 +53,76 @@ impl Window {
 }
 
 fn timed(observed: &Observed<'_>, place: usize) -> Option<Window> {
-    let phase = observed.ledger.evidence().plan.phases.get(place)?;
-    if phase.duration.is_zero() || phase.arrivals_count == 0 {
+    let ledger = observed.ledger;
+    let phase = ledger.evidence().plan.phases.get(place)?;
+    if phase.duration < PHASE_MIN || phase.arrivals_count == 0 {
         return None;
     }
-    let (start, length) = (phase.start.as_secs_f64(), phase.duration.as_secs_f64());
-    // The first quarter may still be on its way to where it stays.
-    let steady = (start + length / 4.0).ceil() as usize;
-    let end = ((start + length) as usize).min(observed.series.dispatch_ms.len());
-    let rise = rise(observed.series.dispatch_ms.get(steady..end)?)?;
-    let left = match rise {
-        Rise::Of(slope) if slope <= RISE_MAX => return None,
-        Rise::Of(slope) => format!(
-            "the median wait of a job rose by {slope:.2} s each second: {} of what came was not worked off",
-            percent(slope / (1.0 + slope))
-        ),
-        Rise::NeverStarted => "half of the jobs of a second and more never started".to_owned(),
-    };
-    let from = observed.ledger.evidence().origin.plus(phase.start);
+    let from = ledger.evidence().origin.plus(phase.start);
+    let to = from.plus(phase.duration);
+    // One that was broken off tells of what there was of it.
+    if ledger.evidence().load_end.is_some_and(|end| end < to) {
+        return None;
+    }
+    let left = Left::of(ledger, from, phase.duration);
+    if left.due < f64::from(DUE_MIN) || left.share() <= LEFT_MAX {
+        return None;
+    }
+    let detail = format!(
+        "in phase {} {} of the jobs that became due were left over: {:.0} had not started in its second quarter, {:.0} in its \
+         last",
+        phase.name,
+        percent(left.share()),
+        left.before,
+        left.after
+    );
     Some(Window {
         phase: place,
         from,
-        to: from.plus(phase.duration),
-        detail: format!("in phase {} {left}", phase.name),
+        to,
+        detail,
     })
 }
 
-/// How the median wait moves (s/s).
-enum Rise {
-    Of(f64),
-    NeverStarted,
+/// Jobs that were due and had not started.
+struct Left {
+    /// Mean over the second quarter of a phase.
+    before: f64,
+    /// Mean over its last quarter.
+    after: f64,
+    /// Jobs that became due between the middles of the two.
+    due: f64,
 }
 
-/// By least squares, each second with the weight of its jobs; `None` if there are too few seconds with jobs.
-fn rise(seconds: &[Option<LatencyBucket>]) -> Option<Rise> {
-    let seen = seconds
-        .iter()
-        .enumerate()
-        .filter_map(|(second, bucket)| Some((second, bucket.as_ref()?)));
-    let mut points = Vec::new();
-    for (second, bucket) in seen {
-        match bucket.p50 {
-            Some(millis) => points.push((second as f64, millis / 1_000.0, bucket.count as f64)),
-            None => return Some(Rise::NeverStarted),
+impl Left {
+    fn of(ledger: &Ledger<'_>, from: MonotonicNs, length: Duration) -> Self {
+        let eighth = |number: u32| from.plus(length * number / 8);
+        let mut left = Self {
+            before: 0.0,
+            after: 0.0,
+            due: 0.0,
+        };
+        let quarter_ns = length.as_nanos() as f64 / 4.0;
+        for job in 0..ledger.jobs().len() {
+            let Some(sample) = dispatch(ledger, job, &ledger.times(job)) else {
+                continue;
+            };
+            let share_of = |begin: MonotonicNs, end: MonotonicNs| {
+                let started = sample.started.map_or(end, |at| at.min(end));
+                started.0.saturating_sub(sample.intended.max(begin).0) as f64 / quarter_ns
+            };
+            left.before += share_of(eighth(2), eighth(4));
+            left.after += share_of(eighth(6), eighth(8));
+            if (eighth(3)..eighth(7)).contains(&sample.intended) {
+                left.due += 1.0;
+            }
         }
+        left
     }
-    if points.len() < SECONDS_MIN {
-        return None;
+
+    fn share(&self) -> f64 {
+        (self.after - self.before) / self.due
     }
-    let weight: f64 = points.iter().map(|(.., weight)| weight).sum();
-    let mean = |of: fn(&(f64, f64, f64)) -> f64| points.iter().map(|point| of(point) * point.2).sum::<f64>() / weight;
-    let (mid_x, mid_y) = (mean(|point| point.0), mean(|point| point.1));
-    let together: f64 = points.iter().map(|(x, y, w)| w * (x - mid_x) * (y - mid_y)).sum();
-    let alone: f64 = points.iter().map(|(x, _, w)| w * (x - mid_x).powi(2)).sum();
-    Some(Rise::Of(together / alone))
 }
 
 fn drain(observed: &Observed<'_>, place: usize) -> Option<Window> {
