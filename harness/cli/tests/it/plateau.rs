@@ -19,12 +19,12 @@ definition = { name = "single", steps = [{ name = "work", jobs = [{ job_type = "
 const BLOCKING: &str = r#"title = "blocking claims"
 seed = 6
 topology = { workers = 8, worker_concurrency = 200, replica_connections = 24 }
-polling = { interval = "5ms", batch = 10, claim = "blocking" }
+polling = { interval = "5ms", batch = 2, claim = "blocking" }
 
 [[load]]
 name = "backlog"
 arrivals = "prefill"
-count = 20000
+count = 8000
 "#;
 
 /// One connection, each of whose statements takes a while on the way: processors and PostgreSQL have nothing to do.
@@ -59,7 +59,7 @@ drain = { timeout = "2s" }
 [[load]]
 name = "steady"
 arrivals = "constant"
-rate_per_s = 400
+rate_per_s = 200
 duration = "6s"
 
 [postgres]
@@ -77,7 +77,7 @@ jobs = [{ job_type = "now" }, { job_type = "later", count = 20, delay = "2h" }]
 /// A backlog whose finished jobs stay in the index as long as the transaction lasts: each claim walks past them.
 const HELD: &str = r#"title = "a held horizon"
 seed = 6
-topology = { workers = 4 }
+topology = { workers = 2 }
 polling = { interval = "5ms", batch = 20 }
 
 [[load]]

@@ -9,8 +9,11 @@ use super::machine::Machine;
 use super::parts::Parts;
 use super::{Cause, percent};
 
-/// From this share on, a late load, a pool, the outbox or a queue for rows is the cause.
+/// From this share on, a late load, a pool or the outbox is the cause.
 const HALF: f64 = 0.5;
+/// From this share on, a queue for rows is: each in it waits for the whole work of another, its commit included, so what the
+/// others wait for is partly the queue's doing.
+const ROW_QUEUE: f64 = 0.3;
 /// From this share on, workers or PostgreSQL's own processors are full.
 const FULL: f64 = 0.85;
 /// From this share on, the machine's processors are all busy.
@@ -43,9 +46,9 @@ pub(super) fn judge(database: &Database, machine: &Machine, parts: &Parts) -> (O
         let why = format!("handlers filled {} of the workers' slots", percent(share));
         return named(Cause::Workers, why, FULL);
     }
-    if let Some(share) = at_least(database.job_rows, HALF) {
+    if let Some(share) = at_least(database.job_rows, ROW_QUEUE) {
         let why = format!("{} of the active backends waited for rows of job", percent(share));
-        return named(Cause::JobRowLocks, why, HALF);
+        return named(Cause::JobRowLocks, why, ROW_QUEUE);
     }
     if at_least(machine.host, HOST_FULL).is_some() {
         return on_a_full_machine(database, machine);

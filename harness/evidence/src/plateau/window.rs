@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossover_proto::clock::MonotonicNs;
 
 use super::{Observed, percent};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Start};
 use crate::load::Arrivals;
 use crate::measure::{completed_at, dispatch};
 
@@ -103,17 +103,23 @@ impl Left {
             due: 0.0,
         };
         let quarter_ns = length.as_nanos() as f64 / 4.0;
-        for job in 0..ledger.jobs().len() {
-            let Some(sample) = dispatch(ledger, job, &ledger.times(job)) else {
-                continue;
-            };
+        let jobs = (0..ledger.jobs().len()).filter_map(|job| {
+            let sample = dispatch(ledger, job, &ledger.times(job))?;
+            Some((sample.intended, sample.started))
+        });
+        // Arrivals that never came to have a job are left over, too: a start may be what is slow.
+        let without_jobs = ledger.instances().iter().enumerate().filter(|(place, instance)| {
+            instance.number.is_some() && instance.start != Start::Rejected && ledger.members(*place).is_empty()
+        });
+        let without_jobs = without_jobs.map(|(_, instance)| (instance.intended, None));
+        for (intended, started) in jobs.chain(without_jobs) {
             let share_of = |begin: MonotonicNs, end: MonotonicNs| {
-                let started = sample.started.map_or(end, |at| at.min(end));
-                started.0.saturating_sub(sample.intended.max(begin).0) as f64 / quarter_ns
+                let started = started.map_or(end, |at| at.min(end));
+                started.0.saturating_sub(intended.max(begin).0) as f64 / quarter_ns
             };
             left.before += share_of(eighth(2), eighth(4));
             left.after += share_of(eighth(6), eighth(8));
-            if (eighth(3)..eighth(7)).contains(&sample.intended) {
+            if (eighth(3)..eighth(7)).contains(&intended) {
                 left.due += 1.0;
             }
         }
