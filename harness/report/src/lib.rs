@@ -11,6 +11,7 @@
 //! verdict            HELD · DEGRADED · BROKEN · INVALID, and the sentences of the banner
 //! chart/             one file per chart; all drawn through `chart::canvas` (plotters → SVG with CSS variables)
 //! compare/           two runs of one plan side by side: key figures with their change, and the sentences
+//! limit              what limited a run, in words
 //! html/              one file per section; the page is one file with its style, script and charts inside
 //! text/              the same run and sweep for the terminal and for pull requests
 //! ```
@@ -21,6 +22,7 @@ mod chart;
 mod compare;
 pub mod format;
 mod html;
+mod limit;
 mod text;
 mod ticks;
 pub mod verdict;

@@ -83,7 +83,7 @@ polling = { interval = "5ms", batch = 20 }
 [[load]]
 name = "backlog"
 arrivals = "prefill"
-count = 60000
+count = 40000
 
 [[load]]
 name = "beside"
@@ -96,6 +96,10 @@ kind = "hold-transaction"
 target = "postgres"
 at = "0s"
 for = "15s"
+
+[[workload.definitions]]
+payload_bytes = 1200
+definition = { name = "single", steps = [{ name = "work", jobs = [{ job_type = "work" }] }] }
 "#;
 
 const STEADY: &str = r#"title = "steady"
@@ -155,7 +159,7 @@ fn a_postgres_with_too_few_processors_is_named() {
 
 #[test]
 fn a_transaction_that_holds_the_horizon_is_named() {
-    let plateau = plateau_of("held", &(HELD.to_owned() + SINGLE));
+    let plateau = plateau_of("held", HELD);
     assert_named(&plateau, "held-horizon");
     let evidence = evidence_of(&plateau, "held-horizon");
     assert!(evidence.contains("blocks"), "{evidence}");

@@ -32,7 +32,7 @@ pub(super) struct Database {
     pub oldest_snapshot_ms: u64,
     /// The costliest first; empty if it was not counted.
     pub statements: Vec<StatementUse>,
-    looks: u64,
+    pub looks: u64,
 }
 
 /// The kinds of use that a backend's look falls under.
@@ -57,7 +57,8 @@ fn kind_of(wait: &WaitShare) -> Kind {
         return Kind::Wal;
     }
     match (wait.wait_type.as_str(), is_claim(&wait.statement)) {
-        ("CPU", true) => Kind::ClaimRunning,
+        // A claim that reads walks as much as one that finds all in memory.
+        ("CPU" | "IO", true) => Kind::ClaimRunning,
         ("CPU", false) => Kind::OthersRunning,
         ("IO", _) => Kind::Io,
         ("LWLock", true) => Kind::ClaimLwlocks,

@@ -1,7 +1,7 @@
 //! Does one cause explain the plateau? Asked from the outside in: a cause that makes others look like causes comes first.
 //!
 //! A load that comes late tells of nothing behind it. A server at its own limit of processors, full workers and queues at
-//! the same rows each keep connections and processors busy that would be free otherwise, so they are asked before pool
+//! the same rows or a held horizon each keep connections and processors busy that would be free otherwise, so they are asked before pool
 //! and host. A machine whose processors are all busy is the cause itself, unless one kind of statement takes most of them.
 
 use super::database::Database;
@@ -14,6 +14,10 @@ const HALF: f64 = 0.5;
 /// From this share on, a queue for rows is: each in it waits for the whole work of another, its commit included, so what the
 /// others wait for is partly the queue's doing.
 const ROW_QUEUE: f64 = 0.3;
+/// From this share on, a held horizon is: what it costs grows as long as it is held, and nothing else gets better meanwhile…
+const HORIZON: f64 = 0.15;
+/// …if a claimed row took so many times the blocks of the run's cheapest. (And it was held at half of the looks.)
+const HORIZON_BLOCKS: f64 = 2.0;
 /// From this share on, workers or PostgreSQL's own processors are full.
 const FULL: f64 = 0.85;
 /// From this share on, the machine's processors are all busy.
@@ -50,6 +54,13 @@ pub(super) fn judge(database: &Database, machine: &Machine, parts: &Parts) -> (O
         let why = format!("{} of the active backends waited for rows of job", percent(share));
         return named(Cause::JobRowLocks, why, ROW_QUEUE);
     }
+    if let Some(share) = at_least(database.share_of(Cause::HeldHorizon), HORIZON).filter(|_| horizon_shows(database)) {
+        let why = format!(
+            "{} of the active backends ran claims past what a held horizon kept",
+            percent(share)
+        );
+        return named(Cause::HeldHorizon, why, HORIZON);
+    }
     if at_least(machine.host, HOST_FULL).is_some() {
         return on_a_full_machine(database, machine);
     }
@@ -72,6 +83,11 @@ fn named(cause: Cause, why: String, threshold: f64) -> (Option<Cause>, String) {
         Some(cause),
         format!("{why} (from {} on it is the cause)", percent(threshold)),
     )
+}
+
+fn horizon_shows(database: &Database) -> bool {
+    let is_dear = |(now, cheapest): (f64, f64)| now >= HORIZON_BLOCKS * cheapest;
+    database.held.is_some_and(|held| held >= HALF) && database.blocks_per_row.is_some_and(is_dear)
 }
 
 /// The one kind of statement that takes half of all processors, else the machine.
@@ -124,14 +140,14 @@ fn inside_postgres(database: &Database) -> (Option<Cause>, String) {
     }
     let claims = largest_of_claims(database);
     let mut kinds = [
-        (claims, database.claim_running),
+        (Cause::ClaimCpu, database.claim_running),
         (Cause::JobRowLocks, database.job_rows),
         (Cause::ClaimLwlocks, database.claim_lwlocks),
         (Cause::Wal, database.wal),
         (Cause::Io, database.io),
         (Cause::StatementCpu, database.others_running),
     ]
-    .map(|(cause, share)| (Some(cause), cause_words(cause).to_owned(), share.unwrap_or_default()))
+    .map(|(cause, share)| (Some(cause), cause.words().to_owned(), share.unwrap_or_default()))
     .to_vec();
     kinds.extend(database.other.iter().map(|(name, share)| (None, name.clone(), *share)));
     kinds.sort_by(|a, b| b.2.total_cmp(&a.2));
@@ -146,16 +162,9 @@ fn inside_postgres(database: &Database) -> (Option<Cause>, String) {
     if share < STANDS_OUT || share < MARGIN * next {
         return (None, format!("{nothing}: {compared} ({rule})"));
     }
-    (cause, compared)
-}
-
-fn cause_words(cause: Cause) -> &'static str {
-    match cause {
-        Cause::JobRowLocks => "waits for rows of job",
-        Cause::ClaimLwlocks => "lightweight locks in claims",
-        Cause::Wal => "the write-ahead log",
-        Cause::Io => "data files",
-        Cause::StatementCpu => "running statements other than claims",
-        _ => "running claims",
-    }
+    // Why claims run so long is a question of its own.
+    (
+        cause.map(|cause| if cause == Cause::ClaimCpu { claims } else { cause }),
+        compared,
+    )
 }

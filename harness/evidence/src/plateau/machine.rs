@@ -22,7 +22,7 @@ pub(super) struct Machine {
     /// Share of the wait for a handler that passed before the call was made.
     pub late: Option<f64>,
     /// The same (ms): mean from intended to sent.
-    late_ms: f64,
+    pub late_ms: f64,
 }
 
 impl Machine {

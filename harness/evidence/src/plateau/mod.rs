@@ -137,6 +137,27 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// As people call it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::JobRowLocks => "waits for rows of job",
+            Self::ClaimLwlocks => "lightweight locks in claims",
+            Self::ClaimCpu => "running claims",
+            Self::ClaimBlocks => "dead entries that claims walk past",
+            Self::HeldHorizon => "a transaction that holds the vacuum horizon",
+            Self::Wal => "the write-ahead log",
+            Self::Io => "data files",
+            Self::StatementCpu => "running statements other than claims",
+            Self::PostgresCpu => "too few processors for PostgreSQL",
+            Self::Pool => "too few connections",
+            Self::Broker => "the way from the outbox to the broker",
+            Self::Workers => "full workers",
+            Self::HostCpu => "all processors of the machine busy",
+            Self::Harness => "the load generator",
+        }
+    }
+
     /// Does it lie in claiming jobs, which the event-driven mode does not do?
     #[must_use]
     pub fn is_in_claiming(self) -> bool {

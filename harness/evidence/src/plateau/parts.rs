@@ -17,7 +17,7 @@ pub(super) struct Parts {
     pub broker: Option<f64>,
     /// Time that handlers ran ÷ time that the workers' slots were there.
     pub workers: Option<f64>,
-    outbox_mean: f64,
+    pub outbox_mean: f64,
 }
 
 impl Parts {

@@ -8,6 +8,7 @@ mod checks;
 mod compare;
 mod figures;
 mod latency;
+mod limit;
 mod over_time;
 mod queues;
 mod repeat;
