@@ -10,8 +10,8 @@ use crossover_testbed::containers::images::Part;
 use crossover_testbed::kafka::BrokerCount;
 use crossover_testbed::toxiproxy::ToxiproxyOptions;
 use crossover_testbed::{
-    ConnectionUrl, KafkaOptions, Links, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, Supervisor, disk,
-    usage,
+    ConnectionUrl, KafkaOptions, Links, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, Supervisor,
+    affinity, disk, usage,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
@@ -75,12 +75,14 @@ pub fn id_of(meta: &Meta) -> String {
     format!("{}-{}", meta.get().id, std::process::id())
 }
 
-/// Refuses what can't be had on servers of the user's own.
+/// Refuses what can't be had on servers of the user's own, or on this machine.
 ///
 /// # Errors
 /// Bad input, with its place.
 pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::Result<()> {
     if !external.is_external()? {
+        let processors = document.topology.postgres_processors;
+        processors.map_or(Ok(()), |wanted| affinity::check("topology.postgres_processors", wanted))?;
         return Ok(());
     }
     if document.topology.proxied {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::find::Source;
 use super::settings;
 use super::user::{ServerUser, can_enter};
-use crate::affinity;
 use crate::disk;
 use crate::error::{Result, TestbedError};
 use crate::owned::{base_directory, require_base};
@@ -29,7 +28,7 @@ pub struct PostgresOptions {
     pub settings: BTreeMap<String, String>,
     /// Which installation may be used.
     pub source: Source,
-    /// Let it use only so many processors; all, if absent.
+    /// Let it use only so many processors ([`crate::affinity`]); all, if absent.
     pub processors: Option<u32>,
     /// Directory in which the data directory is made.
     pub base: PathBuf,
@@ -56,9 +55,6 @@ impl PostgresOptions {
     /// Refuses what can't work, before anything is made.
     pub(super) fn validate(&self, user: &ServerUser) -> Result<()> {
         settings::validate(&self.settings)?;
-        if let Some(processors) = self.processors {
-            affinity::check("processors of PostgreSQL", processors)?;
-        }
         self.port.map_or(Ok(()), require_free)?;
         require_base(&self.base)?;
         if user.drop_to.is_some_and(|ids| !can_enter(&self.base, ids)) {
