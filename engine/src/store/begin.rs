@@ -64,7 +64,7 @@ impl Store {
             .bind(columns.instances)
             .bind(worker)
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connection().await?)
             .await?;
         let mut answer = Begun::default();
         answer.done.reserve(rows.len());

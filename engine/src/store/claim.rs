@@ -85,7 +85,7 @@ impl Store {
             .bind(i64::from(max))
             .bind(worker)
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connection().await?)
             .await?;
         rows.iter()
             .map(|row| {

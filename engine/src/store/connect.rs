@@ -82,7 +82,9 @@ impl Store {
     /// # Errors
     /// If PostgreSQL does not answer.
     pub async fn ping(&self) -> Result<(), EngineError> {
-        sqlx::query("/* ping */ SELECT 1").execute(&self.pool).await?;
+        sqlx::query("/* ping */ SELECT 1")
+            .execute(&mut *self.connection().await?)
+            .await?;
         Ok(())
     }
 }

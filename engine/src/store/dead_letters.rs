@@ -155,7 +155,7 @@ impl Store {
             .bind(after.0)
             .bind(reason_contains)
             .bind(i64::from(limit))
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connection().await?)
             .await?;
         rows.iter()
             .map(|row| {

@@ -65,7 +65,11 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn latest_definition(&self, name: &str) -> Result<Option<(Registered, Definition)>, EngineError> {
-        let Some(row) = sqlx::query(LATEST).bind(name).fetch_optional(&self.pool).await? else {
+        let Some(row) = sqlx::query(LATEST)
+            .bind(name)
+            .fetch_optional(&mut *self.connection().await?)
+            .await?
+        else {
             return Ok(None);
         };
         let registered = Registered {

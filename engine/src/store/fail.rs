@@ -81,7 +81,7 @@ impl Store {
             .bind(columns.instances)
             .bind(permanent)
             .bind(reasons)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connection().await?)
             .await?;
         rows.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }

@@ -106,7 +106,7 @@ impl Store {
     pub async fn instance_of_job(&self, job: JobId) -> Result<Option<InstanceId>, EngineError> {
         let id = sqlx::query_scalar(INSTANCE_OF_JOB)
             .bind(job.0)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut *self.connection().await?)
             .await?;
         Ok(id.map(InstanceId))
     }
@@ -116,12 +116,25 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn inspect(&self, id: InstanceId) -> Result<Option<InstanceView>, EngineError> {
-        let Some(row) = sqlx::query(INSTANCE).bind(id.0).fetch_optional(&self.pool).await? else {
+        let Some(row) = sqlx::query(INSTANCE)
+            .bind(id.0)
+            .fetch_optional(&mut *self.connection().await?)
+            .await?
+        else {
             return Ok(None);
         };
-        let jobs = sqlx::query(JOBS).bind(id.0).fetch_all(&self.pool).await?;
-        let audit = sqlx::query(AUDIT).bind(id.0).fetch_all(&self.pool).await?;
-        let dispatches = sqlx::query(DISPATCHES).bind(id.0).fetch_all(&self.pool).await?;
+        let jobs = sqlx::query(JOBS)
+            .bind(id.0)
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
+        let audit = sqlx::query(AUDIT)
+            .bind(id.0)
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
+        let dispatches = sqlx::query(DISPATCHES)
+            .bind(id.0)
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
         Ok(Some(InstanceView {
             definition: row.try_get("name")?,
             version: row.try_get("version")?,

@@ -141,7 +141,7 @@ impl Store {
             .bind(columns.attempts)
             .bind(columns.instances)
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *self.connection().await?)
             .await?;
         rows.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }
@@ -156,7 +156,10 @@ impl Store {
             .bind(columns.jobs)
             .bind(columns.attempts)
             .bind(columns.instances);
-        let rows = self.with_source(query).fetch_all(&self.pool).await?;
+        let rows = self
+            .with_source(query)
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
         self.count_outbox_rows(&rows)?;
         rows.iter()
             .map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?)))
@@ -169,7 +172,10 @@ impl Store {
     /// If the database does not answer.
     pub async fn reap(&self, max: u32) -> Result<Page, EngineError> {
         let query = sqlx::query(self.either(REAP, REAP_TO_OUTBOX)).bind(i64::from(max));
-        let rows = self.with_source(query).fetch_all(&self.pool).await?;
+        let rows = self
+            .with_source(query)
+            .fetch_all(&mut *self.connection().await?)
+            .await?;
         self.count_outbox_rows(&rows)?;
         let mut ready = HashSet::new();
         for row in &rows {

@@ -36,6 +36,7 @@ pub(crate) mod notify;
 pub mod outbox;
 mod outcome;
 mod page;
+mod pool;
 mod schedule;
 mod start;
 mod statements;

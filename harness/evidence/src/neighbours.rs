@@ -12,7 +12,7 @@ use crossover_proto::event::partition_of;
 
 use crate::latency::Latency;
 use crate::ledger::Ledger;
-use crate::measure::{dispatch_sample, job_type};
+use crate::measure::{self, job_type};
 use crate::result::{FaultInfo, Neighbours};
 use crate::snapshot::{JobState, Topics};
 
@@ -134,7 +134,7 @@ fn dispatch(ledger: &Ledger<'_>, windows: &[(Duration, Duration)], which: impl F
     let mut latency = Latency::new();
     for (place, job) in ledger.jobs().iter().enumerate() {
         let sample =
-            dispatch_sample(ledger, place, &ledger.times(place)).filter(|_| job.state != Some(JobState::DeadLetter));
+            measure::dispatch(ledger, place, &ledger.times(place)).filter(|_| job.state != Some(JobState::DeadLetter));
         let (Some(sample), Some(of_type)) = (sample, job_type(ledger, place)) else {
             continue;
         };

@@ -14,6 +14,7 @@
 //! capacity           capacity searches in words, for all three below
 //! map                the crossover map in words, likewise
 //! compare/           two runs of one plan side by side: key figures with their change, and the sentences
+//! limit              what limited a run, in words
 //! html/              one file per section; the page is one file with its style, script and charts inside
 //! text/              the same run and sweep for the terminal and for pull requests
 //! ```
@@ -26,6 +27,7 @@ mod chart;
 mod compare;
 pub mod format;
 mod html;
+mod limit;
 pub mod map;
 mod spread;
 mod text;

@@ -13,6 +13,7 @@
 //! | [`ports`] | free TCP ports that outgoing connections can't take |
 //! | [`disk`] | file system, free space, time of a durable write |
 //! | [`usage`] | CPU and memory of processes and host |
+//! | [`affinity`] | which processors a process may use |
 //! | [`lock`] | one run at a time on a machine |
 //! | [`images`] | stand-in images, built here where none can be pulled |
 //! | [`doctor`] | what a run would use here, and what is missing |
@@ -24,6 +25,7 @@
 //!
 //! Must not know scenarios, plans or verdicts, nor print: callers in `cli` do.
 
+pub mod affinity;
 pub mod cache;
 pub mod containers;
 pub mod disk;

@@ -41,16 +41,11 @@ pub fn process(pid: u32) -> Result<Usage> {
 /// # Errors
 /// `Other` if the root does not exist.
 pub fn tree(root: u32) -> Result<Usage> {
-    let sample = sample_of(root).ok_or_else(|| TestbedError::Other(format!("no process with id {root}")))?;
-    let mut samples = vec![sample];
-    let mut to_visit = children_of(root);
-    while let Some(pid) = to_visit.pop() {
-        // One that ended since: its time is with its parent now.
-        if let Some(sample) = sample_of(pid) {
-            samples.push(sample);
-            to_visit.extend(children_of(pid));
-        }
+    if sample_of(root).is_none() {
+        return Err(TestbedError::Other(format!("no process with id {root}")));
     }
+    // One that ended since: its time is with its parent now.
+    let samples: Vec<Sample> = tree_pids(root).into_iter().filter_map(sample_of).collect();
     Ok(sum(&samples))
 }
 
@@ -153,6 +148,17 @@ fn sum(samples: &[Sample]) -> Usage {
         resident_bytes: private + shared,
         processes: u32::try_from(samples.len()).unwrap_or(u32::MAX),
     }
+}
+
+/// A process and all its descendants, each behind its parent.
+pub(crate) fn tree_pids(root: u32) -> Vec<u32> {
+    let mut pids = vec![root];
+    let mut visited = 0;
+    while let Some(pid) = pids.get(visited).copied() {
+        pids.extend(children_of(pid));
+        visited += 1;
+    }
+    pids
 }
 
 /// Children are listed by the thread that forked them, so a tree is read without a walk over all processes.

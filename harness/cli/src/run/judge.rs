@@ -11,6 +11,7 @@ use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
 use crossover_evidence::measure::{JobRow, Measures, job_rows};
 use crossover_evidence::neighbours;
 use crossover_evidence::pauses::Pauses;
+use crossover_evidence::plateau;
 use crossover_evidence::recovery;
 use crossover_evidence::result::{
     Check, InstrumentInfo, OutboxInfo, PhaseResult, PostgresVersion, RunInfo, RunResult, SCHEMA_VERSION, TestbedInfo,
@@ -163,6 +164,15 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left, control: Option<&Cont
         claims: Vec::new(),
         plateau: None,
     };
+    result.plateau = plateau::attribute(&plateau::Observed {
+        ledger: &ledger,
+        phases: &result.phases,
+        series: &series,
+        samples,
+        end,
+        cpus: result.testbed.cpus,
+        worker_slots: u64::from(document.topology.workers) * u64::from(document.topology.worker_concurrency),
+    });
     result.run.invalid_reasons = invalid_reasons(meta, &result);
     result.run.valid = result.run.invalid_reasons.is_empty();
     result.claims = hypotheses::judge(document, &result);

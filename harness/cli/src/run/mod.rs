@@ -11,7 +11,7 @@
 //! | [`load`] | the open-loop generator |
 //! | [`machine`] | which machine this is |
 //! | [`faults`] | the timeline of faults |
-//! | [`samplers`], [`lag`], [`progress`] | what is looked at meanwhile |
+//! | [`samplers`], [`counters`], [`lag`], [`progress`] | what is looked at meanwhile |
 //! | [`reconnect`] | a connection to the database that is made again |
 //! | [`broker`], [`reader`] | topics, groups, offsets and records, as the harness sees them |
 //! | [`metrics`], [`assigned`] | what processes of the engine say of themselves; whether the workers have formed their groups |
@@ -25,6 +25,7 @@ mod assigned;
 mod broker;
 mod clients;
 mod control;
+mod counters;
 mod directory;
 mod downstream;
 mod drain;

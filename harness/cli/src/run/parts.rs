@@ -208,6 +208,15 @@ impl Parts {
         addresses.map(|address| format!("http://{address}")).collect()
     }
 
+    /// Name and address of each replica's metrics, as `host:port`.
+    pub fn replica_metrics(&self) -> Vec<(String, String)> {
+        let parts = self.list();
+        let replicas = parts.iter().filter(|part| part.name.starts_with("replica-"));
+        replicas
+            .filter_map(|part| Some((part.name.clone(), part.address.clone()?)))
+            .collect()
+    }
+
     /// Addresses of the workers' metrics, as `host:port`.
     pub fn worker_addresses(&self) -> Vec<String> {
         self.addresses("worker-")

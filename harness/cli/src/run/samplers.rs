@@ -15,6 +15,7 @@ use anyhow::Context;
 use crossover_evidence::samples::{Active, PartUsage, Sample};
 use crossover_proto::clock::MonotonicNs;
 use crossover_testbed::Supervisor;
+use crossover_testbed::affinity;
 use crossover_testbed::usage::{self, HostCpu};
 use sqlx::Row;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -23,9 +24,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::directory::RunDirectory;
 use super::downstream::DownstreamView;
-use super::lag;
+use super::parts::Parts;
 use super::reconnect::Reconnecting;
 use super::servers::Servers;
+use super::{counters, lag};
 
 /// A row waiter waits for the holder's transaction while it holds the tuple lock that names the table; those behind it
 /// in the queue wait for that tuple lock. `pg_locks` is read in the same look, and only for backends that wait for a
@@ -42,8 +44,12 @@ const ACTIVITY: &str = "/* sample_activity */
     WHERE application_name LIKE 'crossover-engine%'
     GROUP BY 1, 2, 3, 4, 5";
 
+/// The snapshot of a VACUUM holds nothing back; those of other databases concern only what all databases share.
 const TABLES: &str = "/* sample_tables */
-    SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'job'";
+    SELECT (SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'job'),
+           (SELECT (1000 * extract(epoch FROM max(clock_timestamp() - xact_start)))::bigint FROM pg_stat_activity
+            WHERE backend_xmin IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+              AND backend_type <> 'autovacuum worker')";
 
 /// Seconds between two looks at the sizes of data directories.
 const DISK_EVERY: u64 = 5;
@@ -86,6 +92,7 @@ impl Samplers {
         directory: &RunDirectory,
         servers: &Arc<Servers>,
         supervisor: &Supervisor,
+        parts: &Parts,
         activity_hz: u32,
         job_types: &[String],
         downstream: Option<DownstreamView>,
@@ -96,7 +103,13 @@ impl Samplers {
         let period = Duration::from_secs(1) / activity_hz;
         let activity = tokio::spawn(look_at_postgres(options.clone(), sink.clone(), period));
         let usage = tokio::spawn(look_at_processes(supervisor.clone(), servers.clone(), sink.clone()));
-        let mut tasks = vec![activity, usage];
+        let counted = tokio::spawn(counters::look_at_statements(
+            options.clone(),
+            servers.counts_statements(),
+            sink.clone(),
+        ));
+        let pools = tokio::spawn(counters::look_at_pools(parts.replica_metrics(), sink.clone()));
+        let mut tasks = vec![activity, usage, counted, pools];
         if let Some(view) = downstream {
             tasks.push(tokio::spawn(view.watch(sink.clone())));
         }
@@ -169,11 +182,13 @@ async fn activity(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> 
 }
 
 async fn tables(connection: &mut PgConnection) -> Result<Sample, sqlx::Error> {
-    let row = sqlx::query(TABLES).fetch_optional(connection).await?;
-    let dead = row.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or(0);
+    let row = sqlx::query(TABLES).fetch_one(connection).await?;
+    let [dead, oldest] = [row.try_get::<Option<i64>, _>(0)?, row.try_get::<Option<i64>, _>(1)?];
+    let known = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
     Ok(Sample::Tables {
         at: MonotonicNs::now().0,
-        dead_tuples: u64::try_from(dead).unwrap_or(0),
+        dead_tuples: known(dead),
+        oldest_snapshot_ms: known(oldest),
     })
 }
 
@@ -240,5 +255,6 @@ fn part(name: &str, pid: u32, disk_mb: Option<f64>) -> Option<PartUsage> {
         cpu_s: usage.cpu_s,
         memory_mb: usage.resident_bytes as f64 / 1_048_576.0,
         disk_mb,
+        processors: affinity::processors(pid),
     })
 }

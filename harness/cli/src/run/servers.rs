@@ -95,6 +95,13 @@ impl Servers {
         Ok(args.as_ref().map(Kafka::new).transpose()?)
     }
 
+    /// Does the server count what statements cost, so that the extension that shows it can be made? On servers of the
+    /// user's own nothing is made; there it is read where it is.
+    pub fn counts_statements(&self) -> bool {
+        self.local()
+            .is_some_and(|local| local.postgres.has_pg_stat_statements())
+    }
+
     /// Data directory of each server of ours, by the name of its process.
     pub fn data_directories(&self) -> Vec<(String, PathBuf)> {
         let Some(local) = self.local() else { return Vec::new() };

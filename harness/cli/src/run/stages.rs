@@ -202,6 +202,7 @@ impl Stages<'_> {
             self.directory,
             servers,
             self.supervisor,
+            parts,
             document.samplers.activity_hz,
             &self.job_types(),
             DownstreamView::new(parts, &document),

@@ -10,8 +10,8 @@ use crossover_testbed::containers::images::Part;
 use crossover_testbed::kafka::BrokerCount;
 use crossover_testbed::toxiproxy::ToxiproxyOptions;
 use crossover_testbed::{
-    ConnectionUrl, KafkaOptions, Links, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, Supervisor, disk,
-    usage,
+    ConnectionUrl, KafkaOptions, Links, LocalKafka, LocalPostgres, LocalToxiproxy, PostgresOptions, Supervisor,
+    affinity, disk, usage,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
@@ -76,17 +76,23 @@ pub fn id_of(meta: &Meta) -> String {
     format!("{}-{}", meta.get().id, std::process::id())
 }
 
-/// Refuses what can't be had on servers of the user's own.
+/// Refuses what can't be had on servers of the user's own, or on this machine.
 ///
 /// # Errors
 /// Bad input, with its place.
 pub fn check_external(document: &Document, external: &ExternalArgs) -> anyhow::Result<()> {
     if !external.is_external()? {
+        let processors = document.topology.postgres_processors;
+        processors.map_or(Ok(()), |wanted| affinity::check("topology.postgres_processors", wanted))?;
         return Ok(());
     }
     if document.topology.proxied {
         let why = "with --testbed external, processes reach your servers at their own addresses; leave it out";
         return Err(bad_input(format!("topology.proxied: found true; {why}")));
+    }
+    if let Some(found) = document.topology.postgres_processors {
+        let why = "with --testbed external, the processors of your servers are yours to choose; leave it out";
+        return Err(bad_input(format!("topology.postgres_processors: found {found}; {why}")));
     }
     for (table, settings) in [("postgres", &document.postgres), ("kafka", &document.kafka)] {
         if let Some(name) = settings.keys().next() {
@@ -311,6 +317,7 @@ async fn start_postgres(
     let mut asked = PostgresOptions::new(id);
     asked.port = options.postgres_port;
     asked.settings = document.postgres.clone();
+    asked.processors = document.topology.postgres_processors;
     let postgres = LocalPostgres::start(supervisor, &asked).await?;
     let info = describe(supervisor, &postgres).await?;
     let file_system = disk::file_system(&postgres.data_directory())?;

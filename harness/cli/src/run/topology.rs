@@ -18,6 +18,9 @@ pub fn of(meta: &RunMeta, document: &Document, mode: Mode) -> TopologyInfo {
         ("lease", time(document.engine.lease)),
         ("housekeeping interval", time(document.engine.housekeeping_interval)),
     ];
+    if let Some(processors) = topology.postgres_processors {
+        settings.push(("processors of PostgreSQL", format!("kept to {processors}")));
+    }
     settings.extend(match mode {
         Mode::Polling => vec![
             ("poll interval", time(polling.interval)),

@@ -115,6 +115,8 @@ pub struct Topology {
     pub worker_concurrency: u32,
     /// Connections of one replica to PostgreSQL.
     pub replica_connections: u32,
+    /// Processors that PostgreSQL may use; all, if absent.
+    pub postgres_processors: Option<u32>,
     /// Relay processes, one of which leads (event-driven mode).
     pub relays: u32,
     /// Brokers, 1 or 3 (event-driven mode).
@@ -143,6 +145,7 @@ impl Default for Topology {
             workers: 1,
             worker_concurrency: 64,
             replica_connections: 8,
+            postgres_processors: None,
             relays: 1,
             brokers: 1,
             proxied: false,

@@ -27,6 +27,9 @@ impl Document {
             self.topology.replica_connections,
             1..=100,
         )?;
+        if let Some(processors) = self.topology.postgres_processors {
+            within("topology.postgres_processors", processors, 1..=1_024)?;
+        }
         within("topology.relays", self.topology.relays, 1..=16)?;
         if ![1, 3].contains(&self.topology.brokers) {
             let found = self.topology.brokers;

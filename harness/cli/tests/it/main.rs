@@ -15,6 +15,7 @@ mod export;
 mod faults;
 mod kills;
 mod machine;
+mod plateau;
 mod relay;
 mod relay_alone;
 mod replayed;

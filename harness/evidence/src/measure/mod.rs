@@ -21,7 +21,7 @@ mod waiting;
 use crossover_proto::clock::MonotonicNs;
 
 pub(crate) use self::table::job_type;
-pub(crate) use self::waiting::{dispatch as dispatch_sample, dispatch_latency, ready};
+pub(crate) use self::waiting::{dispatch, dispatch_latency, ready};
 
 use self::latencies::PhaseLatencies;
 pub use self::table::{JobRow, job_rows};

@@ -79,6 +79,7 @@ mod tests {
                 cpu_s,
                 memory_mb: 300.0 + at_s,
                 disk_mb,
+                processors: None,
             }],
             host_busy: None,
         }

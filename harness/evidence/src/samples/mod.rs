@@ -1,6 +1,7 @@
 //! What the samplers wrote, line by line, and what it adds up to.
 //!
 //! - [`postgres`]: waits, connections, dead tuples; [`sampler_cost`]: the sampler on itself;
+//! - [`statements`], [`pool_wait_share`]: what statements cost, and how long they wait for a connection;
 //! - [`processes`], [`host_cpu_share`]: CPU and memory; [`idle`]: what the parts cost at rest;
 //! - [`outbox`], [`lag`]: what waits on its way to the workers, event-driven mode;
 //! - [`downstream`]: what the service that handlers call has counted;
@@ -8,8 +9,10 @@
 
 mod downstream;
 mod idle;
+mod pool;
 mod postgres;
 mod queues;
+mod statements;
 mod timeline;
 mod usage;
 
@@ -20,8 +23,10 @@ use crate::downstream::PolicyCounts;
 
 pub use self::downstream::downstream;
 pub use self::idle::idle;
+pub use self::pool::pool_wait_share;
 pub use self::postgres::{postgres, sampler_cost};
 pub use self::queues::{lag, outbox};
+pub use self::statements::{claim_blocks_per_row, statements};
 pub use self::timeline::fill_series;
 pub use self::usage::{host_cpu_share, processes};
 
@@ -46,6 +51,25 @@ pub enum Sample {
         at: u64,
         /// Dead tuples in `job`, as PostgreSQL's statistics estimate them.
         dead_tuples: u64,
+        /// Age of the oldest transaction that holds a snapshot (ms): what died since can't be vacuumed; 0 if there is none.
+        #[serde(default)]
+        oldest_snapshot_ms: u64,
+    },
+    /// What the engine's statements cost since the server began to count.
+    Statements {
+        /// When (CLOCK_MONOTONIC, ns).
+        at: u64,
+        /// Time of the sampler's own query (µs).
+        query_us: u64,
+        /// One per tag.
+        statements: Vec<StatementUse>,
+    },
+    /// How long the replicas' statements waited for a connection and kept it, since each replica started.
+    Pool {
+        /// When (CLOCK_MONOTONIC, ns).
+        at: u64,
+        /// One per replica that answered.
+        replicas: Vec<PoolUse>,
     },
     /// CPU and memory per part since the parts started.
     Usage {
@@ -109,6 +133,37 @@ pub struct PartUsage {
     /// Size of its files now (MiB); `null` for a part without any.
     #[serde(default)]
     pub disk_mb: Option<f64>,
+    /// Processors that it may use; `null` if that is not known.
+    #[serde(default)]
+    pub processors: Option<u32>,
+}
+
+/// What one statement cost so far, as `pg_stat_statements` counts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct StatementUse {
+    /// Its tag, such as `claim`.
+    pub statement: String,
+    /// Times that it ran.
+    pub calls: u64,
+    /// Rows that it answered with or changed.
+    pub rows: u64,
+    /// Time in the server, commits not included (ms).
+    pub exec_ms: f64,
+    /// Blocks that it touched, in memory or read.
+    pub blocks: u64,
+    /// Those of them that were read.
+    pub blocks_read: u64,
+}
+
+/// One replica's pool so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolUse {
+    /// Such as `replica-1`.
+    pub name: String,
+    /// Time that statements waited for a connection, added up (s).
+    pub wait_s: f64,
+    /// Time that they kept one, added up (s).
+    pub held_s: f64,
 }
 
 /// How far a group is behind in one partition.
@@ -131,6 +186,8 @@ impl Sample {
         match self {
             Self::Activity { at, .. }
             | Self::Tables { at, .. }
+            | Self::Statements { at, .. }
+            | Self::Pool { at, .. }
             | Self::Usage { at, .. }
             | Self::Outbox { at, .. }
             | Self::Lag { at, .. }
@@ -162,6 +219,6 @@ impl Active {
 }
 
 /// The samples of `from..to`.
-fn within(samples: &[Sample], from: MonotonicNs, to: MonotonicNs) -> impl Iterator<Item = &Sample> {
+pub(crate) fn within(samples: &[Sample], from: MonotonicNs, to: MonotonicNs) -> impl Iterator<Item = &Sample> {
     samples.iter().filter(move |sample| (from..to).contains(&sample.at()))
 }

@@ -79,6 +79,7 @@ mod tests {
                 cpu_s,
                 memory_mb: 10.0,
                 disk_mb: None,
+                processors: None,
             }],
             host_busy: None,
         };

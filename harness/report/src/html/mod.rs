@@ -12,6 +12,7 @@ mod decision;
 mod downstream;
 mod figures;
 mod latency;
+mod limit;
 mod map;
 mod over_time;
 mod queues;

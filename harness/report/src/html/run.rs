@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::{banner, checks, downstream, figures, latency, over_time, queues, repeat, shell, testbed};
+use super::{banner, checks, downstream, figures, latency, limit, over_time, queues, repeat, shell, testbed};
 use crate::RunPage;
 use crate::format::{count, moment};
 
@@ -17,6 +17,7 @@ pub fn run_html(page: &RunPage) -> String {
         (over_time::section_over_time(page))
         (latency::where_the_time_goes(result))
         (latency::waits(&result.postgres))
+        (limit::limit(result.plateau.as_ref()))
         (queues::queues(result))
         (downstream::downstream(result))
         (latency::phases(result))

@@ -3,7 +3,8 @@
 use crossover_evidence::result::{Percentiles, RunResult, Verdict};
 
 use super::grid::{block, code, markdown, markdown_table};
-use crate::format::{count, moment, ms_or_none, percent, percent_or_none, percentile, rate, words};
+use crate::format::{count, moment, ms_or_none, percent, percent_or_none, percentile, rate, sentence, words};
+use crate::limit::headline;
 use crate::verdict;
 
 /// The run as Markdown.
@@ -31,6 +32,10 @@ pub fn run_markdown(result: &RunResult) -> String {
         percent_or_none(result.postgres.lock_wait_share),
         percent_or_none(result.instrument.host_cpu_share)
     ));
+    if let Some(plateau) = &result.plateau {
+        let (what, why) = (markdown(headline(plateau)), markdown(&plateau.detail));
+        out.push_str(&format!("**It did not keep up: {what}.** {}\n\n", sentence(&why)));
+    }
     out.push_str(&checks(result));
     out.push_str(&format!(
         "\nOne run on a shared machine, {}, seed {}. Repeat: {}\n",

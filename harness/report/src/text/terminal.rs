@@ -6,6 +6,7 @@ use super::grid::{COLUMNS, cut, grid, wrap};
 use crate::format::{
     NONE, count, jobs, moment, ms_or_none, percent, percent_or_none, percentile_short, phase, rate, seconds, words,
 };
+use crate::limit::headline;
 use crate::verdict;
 
 /// The run as a short text.
@@ -118,6 +119,9 @@ fn figures(result: &RunResult) -> String {
         vec!["sent over 10 ms late".to_owned(), percent(load.late_share)],
         vec!["host CPU busy".to_owned(), percent_or_none(host)],
     ];
+    if let Some(plateau) = &result.plateau {
+        rows.push(vec!["what limits it".to_owned(), headline(plateau).to_owned()]);
+    }
     if let Some(outbox) = &result.outbox {
         let drained = outbox.drain_s.map_or_else(|| NONE.to_owned(), seconds);
         let text = format!(

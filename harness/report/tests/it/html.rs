@@ -1,7 +1,8 @@
 //! The pages: sections in the reader's order, nothing from outside unescaped, one file of a bearable size.
 
+use crossover_evidence::plateau::{Attribution, Cause, Finding};
 use crossover_evidence::result::{Claim, ClaimVerdict, FaultInfo, GroupPause, GroupPauses, TopicSkew, Unavailability};
-use crossover_report::{RunPage, SweepPage, SweepPoint, run_html, sweep_html};
+use crossover_report::{RunPage, SweepPage, SweepPoint, run_html, run_markdown, run_terminal, sweep_html};
 
 use crate::fixture::{self, Fixture};
 
@@ -366,4 +367,65 @@ fn a_sweep_shows_the_half_interval_and_a_line_per_second_key() {
             "report.html",
         ],
     );
+}
+
+fn full_pool() -> Attribution {
+    let finding = |cause, share, evidence: &str| Finding {
+        cause,
+        share,
+        evidence: evidence.to_owned(),
+        lift: "more connections per replica".to_owned(),
+    };
+    Attribution {
+        dominant: Some(Cause::Pool),
+        detail: "in phase surge 20 % of the jobs were left over; statements waited <b>".to_owned(),
+        findings: vec![
+            finding(
+                Cause::Pool,
+                Some(0.96),
+                "statements spent 96 % of their time waiting for a connection",
+            ),
+            finding(Cause::ClaimBlocks, None, "not measured: <i>nobody looked"),
+        ],
+    }
+}
+
+#[test]
+fn what_limits_a_run_is_told_where_there_is_something_and_escaped() {
+    let Fixture { mut result, series } = fixture::held();
+    assert!(
+        !run_html(
+            &Fixture {
+                result: result.clone(),
+                series: series.clone()
+            }
+            .page()
+        )
+        .contains("what-limits-it")
+    );
+    result.plateau = Some(full_pool());
+    let markdown = run_markdown(&result);
+    assert!(
+        markdown.contains("**It did not keep up: too few connections.** In phase surge 20 %"),
+        "{markdown}"
+    );
+    let terminal = run_terminal(&result);
+    assert!(
+        terminal.contains("what limits it") && terminal.contains("too few connections"),
+        "{terminal}"
+    );
+    let page = run_html(&Fixture { result, series }.page());
+    assert_order(
+        &page,
+        &[
+            "id=\"waits\"",
+            "id=\"what-limits-it\"",
+            "What would lift it",
+            "96",
+            "dead entries",
+            "–",
+            "id=\"phases\"",
+        ],
+    );
+    assert!(page.contains("&lt;i&gt;nobody") && !page.contains("<i>nobody"));
 }

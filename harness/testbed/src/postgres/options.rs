@@ -28,6 +28,8 @@ pub struct PostgresOptions {
     pub settings: BTreeMap<String, String>,
     /// Which installation may be used.
     pub source: Source,
+    /// Let it use only so many processors ([`crate::affinity`]); all, if absent.
+    pub processors: Option<u32>,
     /// Directory in which the data directory is made.
     pub base: PathBuf,
     /// Refuse to start with less free space (bytes).
@@ -44,6 +46,7 @@ impl PostgresOptions {
             port: None,
             settings: BTreeMap::new(),
             source: Source::from_env(),
+            processors: None,
             base: base_directory(),
             disk_needed_bytes: DISK_NEEDED_BYTES,
         }

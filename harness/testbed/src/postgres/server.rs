@@ -14,6 +14,7 @@ use super::ready::Launched;
 use super::settings::{self, Machine};
 use super::url::ConnectionUrl;
 use super::user::server_user;
+use crate::affinity;
 use crate::error::{Result, TestbedError};
 use crate::owned::OwnedDirectory;
 use crate::ports::free_port;
@@ -36,6 +37,7 @@ pub struct LocalPostgres {
     port: u16,
     log: PathBuf,
     settings: BTreeMap<String, String>,
+    processors: Option<u32>,
     start_times: StartTimes,
 }
 
@@ -92,6 +94,7 @@ impl LocalPostgres {
             port,
             log,
             settings,
+            processors: options.processors,
             start_times,
         };
         server.start_times.ready = server.launch().await?;
@@ -235,6 +238,9 @@ impl LocalPostgres {
             log: &self.log,
         };
         launched.ready().await.map_err(|error| self.explain(error))?;
+        if let Some(processors) = self.processors {
+            affinity::restrict_tree(pid, processors)?;
+        }
         Ok(start.elapsed())
     }
 

@@ -24,6 +24,18 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
+fn more_processors_than_the_machine_has_are_refused() {
+    let place = Place::new();
+    let mut command = place.bench("processors", SHORT, &["--set", "topology.postgres_processors=1000"]);
+    refused(
+        &place,
+        &mut command,
+        BAD,
+        &["topology.postgres_processors: found 1000", "this machine has"],
+    );
+}
+
+#[test]
 fn a_data_directory_that_is_none_is_named() {
     let place = Place::new();
     let mut command = place.bench("nowhere", SHORT, &[]);
