@@ -60,6 +60,14 @@ pub(super) fn of_engine(act: &str, error: &EngineError) -> TestbedError {
 
 /// As [`of_engine`], for an error that came by way of testcontainers.
 pub(super) fn of_testcontainers(act: &str, error: &TestcontainersError) -> TestbedError {
+    match engine_error(error) {
+        Some(error) => of_engine(act, error),
+        None => of_message(act, &error.to_string()),
+    }
+}
+
+/// The engine's own client's error, if it is one.
+fn engine_error(error: &TestcontainersError) -> Option<&EngineError> {
     match error {
         TestcontainersError::Client(
             ClientError::Init(error)
@@ -69,9 +77,14 @@ pub(super) fn of_testcontainers(act: &str, error: &TestcontainersError) -> Testb
             | ClientError::RemoveContainer(error)
             | ClientError::ListNetworks(error)
             | ClientError::PullImage { err: error, .. },
-        ) => of_engine(act, error),
-        other => of_message(act, &other.to_string()),
+        ) => Some(error),
+        _ => None,
     }
+}
+
+/// Whether the engine has answered: it is at work on nothing for us any more.
+pub(super) fn is_answer(error: &TestcontainersError) -> bool {
+    matches!(engine_error(error), Some(EngineError::DockerResponseServerError { .. }))
 }
 
 /// An image can't be had.
