@@ -10,6 +10,7 @@ mod event_worker;
 mod faults;
 mod kills;
 mod machine;
+mod pulls;
 mod relay;
 mod relay_alone;
 mod replayed;
