@@ -4,7 +4,7 @@
 //! dies with the test.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ exec dockerd --host="unix://$0/docker.sock" --data-root="$0/root" --exec-root="$
 "#;
 
 /// Freezes a disk for as long as `$1` says, whatever becomes of the test meanwhile.
-const FREEZE: &str = r#"fsfreeze --freeze "$0"; sleep "$1"; fsfreeze --unfreeze "$0""#;
+const FREEZE: &str = r#"fsfreeze --freeze "$0"; echo frozen; sleep "$1"; fsfreeze --unfreeze "$0""#;
 
 pub struct OwnEngine {
     process: Child,
@@ -113,15 +113,20 @@ impl OwnEngine {
         Filler { path }
     }
 
-    /// Lets nothing be written to the disk for a while; the thread ends when that is over.
-    pub fn freeze(&self, seconds: u32) -> std::thread::JoinHandle<()> {
-        let (disk, seconds) = (self.disk(), seconds.to_string());
+    /// Lets nothing be written to the disk for a while, from now on; the thread ends when that is over.
+    pub fn freeze(&self, time: Duration) -> std::thread::JoinHandle<()> {
         let mut freezing = Command::new("sh")
             .args(["-euc", FREEZE])
-            .arg(&disk)
-            .arg(&seconds)
+            .arg(self.disk())
+            .arg(time.as_secs_f64().to_string())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        // What was written before goes to the disk first.
+        let mut said = String::new();
+        let mut output = BufReader::new(freezing.stdout.take().unwrap());
+        output.read_line(&mut said).unwrap();
+        assert_eq!(said, "frozen\n");
         std::thread::spawn(move || assert!(freezing.wait().unwrap().success()))
     }
 }

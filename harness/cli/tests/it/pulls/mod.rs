@@ -24,13 +24,13 @@ const INVALID: Option<i32> = Some(6);
 const IMAGE: &str = "postgres:1";
 
 /// Much less than the image, much more than its manifest.
-const PART_BYTES: i64 = 20_000_000;
+const PART_BYTES: u64 = 20_000_000;
 
 /// Pulls the image in more than the five seconds after which progress is told: it has more than 100 MB.
 const SLOW_BYTES_PER_S: u64 = 15_000_000;
 
-/// A disk stands still so long: longer than a supervisor looks for containers that nobody announced.
-const FROZEN_S: u32 = 4;
+/// A disk stands still so long: a supervisor that waits for nothing is done long before.
+const FROZEN: Duration = Duration::from_secs(4);
 
 /// What a step needs.
 struct Bench {
@@ -100,7 +100,7 @@ fn what_keeps_an_image_from_being_pulled_is_told_with_its_remedy_and_when_it_is_
     the_disk_is_full(&bench);
     slowly_it_comes_and_a_run_works_on_it(&bench);
     a_full_disk_has_no_room_for_a_container(&bench);
-    a_container_that_comes_after_the_death_of_the_harness_is_removed(&bench);
+    a_container_that_comes_after_the_death_of_the_harness_is_waited_for(&bench);
     println!("all after {:?}", begun.elapsed());
 }
 
@@ -134,7 +134,7 @@ fn the_registry_dies_in_the_middle(bench: &Bench) {
 
 fn the_disk_is_full(bench: &Bench) {
     let image = bench.link.image(IMAGE);
-    let _filler = bench.engine.fill(PART_BYTES as u64);
+    let _filler = bench.engine.fill(PART_BYTES);
     let words = [
         &format!("no space left on the container engine's disk for image {image}"),
         "docker system prune",
@@ -164,29 +164,25 @@ fn a_full_disk_has_no_room_for_a_container(bench: &Bench) {
     bench.runs("with room for a container");
 }
 
-/// The engine takes the name, and can't write: the container is made, and listed, when its disk writes again.
-fn a_container_that_comes_after_the_death_of_the_harness_is_removed(bench: &Bench) {
-    let freezing = bench.engine.freeze(FROZEN_S);
+/// The engine takes the name, and can't write: the container is made when its disk writes again, and not before is the cleanup
+/// over. Were it over, nobody would remove what comes (if the engine does not give up because files of ours are gone).
+fn a_container_that_comes_after_the_death_of_the_harness_is_waited_for(bench: &Bench) {
+    let freezing = bench.engine.freeze(FROZEN);
+    let frozen = Instant::now();
     let mut harness = bench.command(&bench.link.image(IMAGE)).spawn().unwrap();
-    let announced = || {
-        let directories = bench
-            .place
-            .data()
-            .into_iter()
-            .map(|directory| directory.join("being-made"));
-        directories.flat_map(fs::read_dir).flatten().count() > 0
+    let being_made = || {
+        let directories = bench.place.data().into_iter().map(|it| it.join("being-made"));
+        directories.flat_map(fs::read_dir).flatten().count()
     };
-    wait_until(
-        "a container is being made",
-        Duration::from_secs(u64::from(FROZEN_S)),
-        announced,
-    );
+    wait_until("a container is being made", FROZEN, || being_made() > 0);
     // From the announcement to the engine.
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(being_made(), 1, "the engine has not answered");
     kill(Pid::from_raw(harness.id().cast_signed()), Signal::SIGKILL).unwrap();
     harness.wait().unwrap();
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(bench.engine.containers(), "", "the disk was frozen in time");
+    std::thread::sleep(FROZEN.saturating_sub(frozen.elapsed() + Duration::from_millis(500)));
+    assert_eq!(bench.engine.containers(), "", "it is not listed yet");
+    assert!(!bench.place.data().is_empty(), "the supervisor waits for it");
     freezing.join().unwrap();
     wait_until("the supervisor has done its work", Duration::from_secs(20), || {
         bench.place.data().is_empty()

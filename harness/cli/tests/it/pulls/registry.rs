@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossover_testbed::cache::cache_directory;
@@ -99,7 +99,7 @@ fn program() -> PathBuf {
 #[derive(Debug, Default)]
 struct Limits {
     /// Answers of the registry, in bytes, until the link is cut.
-    left: AtomicI64,
+    left: AtomicU64,
     /// Waited after each chunk.
     pause_us: AtomicU64,
 }
@@ -139,13 +139,13 @@ impl Link {
     }
 
     /// Cuts the link after so many more bytes, and takes no new connection then: a registry that dies in the middle.
-    pub fn cut_after(&self, bytes: i64) {
+    pub fn cut_after(&self, bytes: u64) {
         self.limits.left.store(bytes, Ordering::Relaxed);
     }
 
     /// Lets everything through again.
     pub fn mend(&self) {
-        self.limits.left.store(i64::MAX, Ordering::Relaxed);
+        self.limits.left.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// Bounds the rate of each connection; 0 is as fast as it goes.
@@ -169,8 +169,9 @@ fn join(client: TcpStream, server: TcpStream, limits: &Arc<Limits>) {
     std::thread::spawn(move || {
         let mut chunk = vec![0; CHUNK_BYTES];
         while let Ok(read @ 1..) = down.0.read(&mut chunk) {
-            let left = limits.left.fetch_sub(read as i64, Ordering::Relaxed);
-            if left < read as i64 || down.1.write_all(&chunk[..read]).is_err() {
+            let rest = |left: u64| Some(left.saturating_sub(read as u64));
+            let before = limits.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+            if before.is_ok_and(|before| before < read as u64) || down.1.write_all(&chunk[..read]).is_err() {
                 break;
             }
             std::thread::sleep(Duration::from_micros(limits.pause_us.load(Ordering::Relaxed)));
