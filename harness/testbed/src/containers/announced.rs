@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use testcontainers::bollard::Docker;
+use testcontainers::bollard::errors::Error as EngineError;
 use testcontainers::bollard::models::{ContainerCreateBody, HostConfig};
 use testcontainers::bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use super::failure::is_conflict;
 use super::request::RUN_LABEL;
 use crate::error::{Result, TestbedError};
 
@@ -66,6 +66,8 @@ impl Announced {
         let options = CreateContainerOptionsBuilder::new().name(&self.container).build();
         let body = ContainerCreateBody {
             image: Some(self.image.clone()),
+            // An image may have no program of its own, and is refused without one before its name is looked at.
+            cmd: Some(vec!["none".to_owned()]),
             labels: Some(HashMap::from([(RUN_LABEL.to_owned(), run_id.to_owned())])),
             host_config: Some(HostConfig {
                 network_mode: Some("none".to_owned()),
@@ -74,13 +76,20 @@ impl Announced {
             ..ContainerCreateBody::default()
         };
         match docker.create_container(Some(options), body).await {
-            Err(error) if is_conflict(&error) => false,
-            // What keeps ours from being made (no image, no disk) keeps the other from it, and the name was free.
-            Err(error) => {
-                tracing::debug!(%error, name = self.container, "not taken");
+            Ok(_) => true,
+            // No image, or no disk: the name was free, and what kept ours from being made keeps the other from it.
+            Err(EngineError::DockerResponseServerError {
+                status_code: 404 | 500..=599,
+                message,
+            }) => {
+                tracing::debug!(message, name = self.container, "not taken");
                 true
             }
-            Ok(_) => true,
+            // Somebody has it, or nothing is known.
+            Err(error) => {
+                tracing::debug!(%error, name = self.container, "not taken yet");
+                false
+            }
         }
     }
 }
@@ -94,7 +103,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(Announced::all(home.path()), []);
         let announced = Announced::make(home.path(), "crossover-r1-postgres", "postgres:17").unwrap();
-        assert_eq!(Announced::all(home.path()), [announced.clone()]);
+        assert_eq!(Announced::all(home.path()), std::slice::from_ref(&announced));
         announced.withdraw();
         assert_eq!(Announced::all(home.path()), []);
     }

@@ -91,9 +91,15 @@ impl Engine {
     /// What it says of itself.
     ///
     /// # Errors
-    /// `Other` if it says nothing that can be read.
+    /// `Unavailable` if it says nothing that can be read.
     pub(crate) fn info(&self) -> Result<SystemInfo> {
-        self.get("/info", "say what it is")
+        let said = self.get("/info", "say what it is");
+        said.map_err(|error| {
+            TestbedError::unavailable(
+                error.to_string(),
+                "restart it (its output says why there was no answer)",
+            )
+        })
     }
 
     /// Asks for something; `act` completes "the engine does not …".
