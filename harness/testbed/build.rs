@@ -3,6 +3,7 @@
 
 use std::env;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +19,18 @@ const IMAGES: [[&str; 2]; 3] = [
 ];
 const REDPANDA: &str = "redpandadata/redpanda:";
 
+/// Of an engine of the test's own, on a disk of its own, and of a registry. Besides, it takes root.
+const OWN_ENGINE: [&str; 8] = [
+    "dockerd",
+    "docker",
+    "go",
+    "setpriv",
+    "unshare",
+    "mkfs.ext4",
+    "fallocate",
+    "fsfreeze",
+];
+
 fn main() {
     for variable in ["PATH", "DOCKER_HOST"] {
         println!("cargo::rerun-if-env-changed={variable}");
@@ -30,6 +43,10 @@ fn main() {
         ("can_run_kafka", are_on_path(&["java", "mvn", "go"])),
         ("can_run_toxiproxy", are_on_path(&["go"])),
         ("can_run_containers", has_images),
+        (
+            "can_run_own_engine",
+            has_images && is_root() && are_on_path(&OWN_ENGINE),
+        ),
         ("can_run_redpanda", has_images && images.contains(REDPANDA)),
     ] {
         println!("cargo::rustc-check-cfg=cfg({name})");
@@ -41,6 +58,10 @@ fn main() {
 
 fn are_on_path(programs: &[&str]) -> bool {
     programs.iter().all(|program| is_on_path(program))
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 fn is_on_path(program: &str) -> bool {

@@ -198,6 +198,9 @@ pub struct ContainerCleanupArgs {
     /// The run, as the containers' label has it
     #[arg(long)]
     pub run: String,
+    /// Where the run says which containers are being made
+    #[arg(long)]
+    pub directory: PathBuf,
 }
 
 /// Flags of `bench`.

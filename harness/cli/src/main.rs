@@ -60,7 +60,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::ContainerCleanup(args) => {
-            crossover_testbed::containers::cleanup::remove_run(&args.run).await?;
+            crossover_testbed::containers::cleanup::remove_run(&args.run, &args.directory).await?;
             Ok(ExitCode::SUCCESS)
         }
         // Taken care of before there was a runtime.

@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
         ["supervise"] => return crossover_testbed::supervisor::supervise(),
-        ["container-cleanup", "--run", run] => in_runtime(crossover_testbed::containers::cleanup::remove_run(run)),
+        ["container-cleanup", "--run", run, "--directory", directory] => in_runtime(
+            crossover_testbed::containers::cleanup::remove_run(run, Path::new(directory)),
+        ),
         ["harness", base, script] => in_runtime(harness(Path::new(base), script)),
         ["postgres", base, run_id] => in_runtime(postgres(Path::new(base), run_id)),
         ["kafka", base, run_id] => in_runtime(kafka(Path::new(base), run_id)),

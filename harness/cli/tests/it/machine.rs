@@ -98,6 +98,7 @@ fn engine(place: &Place, images: &str) -> String {
             lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
             let body = match asked.split(' ').nth(1) {
                 Some("/version") => r#"{"Version":"27.0"}"#.to_owned(),
+                Some("/info") => r#"{"OSType":"linux"}"#.to_owned(),
                 _ => format!(r#"[{{"RepoTags":[{images}]}}]"#),
             };
             write!(stream, "HTTP/1.0 200 OK\r\n\r\n{body}").unwrap();

@@ -16,6 +16,7 @@ mod faults;
 mod kills;
 mod machine;
 mod plateau;
+mod pulls;
 mod relay;
 mod relay_alone;
 mod replayed;

@@ -49,6 +49,16 @@ mod tests {
     }
 
     #[test]
+    fn an_image_that_the_first_run_pulled_counts_for_neither() {
+        let mut runs = Runs::new();
+        let before = judge(&runs.pair());
+        for testbed in [&mut runs.polling.testbed, &mut runs.event.testbed] {
+            testbed.startup_ms.push(("PostgreSQL image pulled".to_owned(), 60_000));
+        }
+        assert_eq!(judge(&runs.pair()), before);
+    }
+
+    #[test]
     fn a_start_that_is_no_longer_refutes_it_and_an_unknown_one_settles_nothing() {
         let mut runs = Runs::new();
         runs.polling.testbed.startup_ms[0].1 = 60_000;

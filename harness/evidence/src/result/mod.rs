@@ -140,11 +140,12 @@ pub struct TestbedInfo {
 
 impl TestbedInfo {
     /// Time to start (s): the steps of `startup_ms`, which follow each other, but for those that only a machine's first run
-    /// has (finding and copying servers) and those of the proxies, which are the instrument's. `None` if none was timed.
+    /// has (finding, pulling and copying servers) and those of the proxies, which are the instrument's. `None` if none was
+    /// timed.
     #[must_use]
     pub fn startup_s(&self) -> Option<f64> {
-        let counts =
-            |step: &str| !step.ends_with(" found") && !step.ends_with(" copied") && !step.starts_with("Toxiproxy");
+        let is_first = |step: &str| [" found", " pulled", " copied"].iter().any(|end| step.ends_with(end));
+        let counts = |step: &str| !is_first(step) && !step.starts_with("Toxiproxy");
         let steps = self.startup_ms.iter().filter(|(step, _)| counts(step));
         steps
             .map(|(_, millis)| *millis as f64 / 1_000.0)

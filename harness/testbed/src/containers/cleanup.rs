@@ -12,6 +12,7 @@ use testcontainers::bollard::models::ContainerSummary;
 use testcontainers::bollard::query_parameters::ListContainersOptionsBuilder;
 use tokio::task::JoinSet;
 
+use super::announced::Announced;
 use super::engine;
 use super::failure::of_engine;
 use super::request::{RUN_LABEL, SUPERVISOR_LABEL, SUPERVISOR_START_LABEL};
@@ -19,41 +20,44 @@ use super::run::remove;
 use crate::error::{Result, TestbedError};
 use crate::supervisor::{ProcessSpec, start_ticks};
 
-/// Name of the subcommand that calls [`remove_run`], with `--run` and the run's id.
+/// Name of the subcommand that calls [`remove_run`], with `--run` and the run's id, and `--directory` of our own files.
 pub const SUBCOMMAND: &str = "container-cleanup";
 
 /// Less than the supervisor gives its commands.
 const REMOVED_WITHIN: Duration = Duration::from_secs(15);
 
-/// A harness that was killed may have sent a request that the engine is still at work on: the container comes after the list.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How soon an engine that is still at work on a container is asked again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How the supervisor is to start it: `program` is our own executable.
-pub(crate) fn spec(program: &Path, log: &Path, run_id: &str) -> ProcessSpec {
-    ProcessSpec::new(SUBCOMMAND, program, log).args([SUBCOMMAND, "--run", run_id])
+pub(crate) fn spec(program: &Path, log: &Path, run_id: &str, directory: &Path) -> ProcessSpec {
+    let spec = ProcessSpec::new(SUBCOMMAND, program, log).args([SUBCOMMAND, "--run", run_id]);
+    spec.args(["--directory".to_owned(), directory.display().to_string()])
 }
 
-/// Removes all containers of a run, running or not. That there are none is fine.
+/// Removes all containers of a run, running, ended or being made; `directory` is that of the run's own files. That there are
+/// none is fine.
 ///
 /// # Errors
 /// `Unavailable` if no engine answers; `Other` if one can't be removed.
-pub async fn remove_run(run_id: &str) -> Result<()> {
+pub async fn remove_run(run_id: &str, directory: &Path) -> Result<()> {
     let docker = engine::connect().await?;
-    let (deadline, mut has_seen_none) = (Instant::now() + REMOVED_WITHIN, false);
+    let deadline = Instant::now() + REMOVED_WITHIN;
+    let mut being_made = Announced::all(directory);
     loop {
+        // Before the list: what we take a name with is to be on it.
+        being_made = not_ours_yet(&docker, run_id, being_made).await;
         let left = list(&docker, &format!("{RUN_LABEL}={run_id}")).await?;
-        if left.is_empty() {
-            if has_seen_none {
-                return Ok(());
-            }
-            has_seen_none = true;
-            tokio::time::sleep(LOOK_AGAIN).await;
-            continue;
+        if left.is_empty() && being_made.is_empty() {
+            return Ok(());
         }
-        has_seen_none = false;
         let failed = remove_all(&docker, &left).await;
+        if left.is_empty() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
         if Instant::now() > deadline {
-            let names: Vec<String> = left.iter().map(name_of).collect();
+            let unseen = being_made.iter().map(|announced| announced.container.clone());
+            let names: Vec<String> = left.iter().map(name_of).chain(unseen).collect();
             return Err(TestbedError::Other(format!(
                 "containers {names:?} could not be removed within {REMOVED_WITHIN:?}{}; try again with crossover clean",
                 failed.map(|error| format!(": {error}")).unwrap_or_default()
@@ -80,6 +84,17 @@ pub async fn remove_leftovers() -> Result<Vec<String>> {
         Some(error) => Err(error),
         None => Ok(abandoned.iter().map(name_of).collect()),
     }
+}
+
+/// Takes the names of containers that may still come; answers those that can't be had yet.
+async fn not_ours_yet(docker: &Docker, run_id: &str, announced: Vec<Announced>) -> Vec<Announced> {
+    let mut left = Vec::new();
+    for one in announced {
+        if !one.take_name(docker, run_id).await {
+            left.push(one);
+        }
+    }
+    left
 }
 
 async fn list(docker: &Docker, label: &str) -> Result<Vec<ContainerSummary>> {

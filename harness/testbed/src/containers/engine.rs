@@ -1,4 +1,4 @@
-//! The engine: found, and refused if containers there would not be what they must be.
+//! The engine: found, and refused if containers there would not be what they must be. `doctor` refuses by the same rules.
 //!
 //! Must not make anything.
 
@@ -36,6 +36,12 @@ pub(super) async fn connect() -> Result<Docker> {
     let info = info.map_err(|error| super::failure::of_engine("ask the container engine what it is", &error))?;
     require_fit(&info)?;
     Ok(docker)
+}
+
+/// Refuses an engine that a run would refuse, by its address and what it says of itself.
+pub(crate) fn require_usable(address: &str, info: &SystemInfo) -> Result<()> {
+    socket_of(address)?;
+    require_fit(info)
 }
 
 fn socket_of(address: &str) -> Result<PathBuf> {

@@ -16,7 +16,8 @@ use crate::error::TestbedError;
 
 const START_IT: &str = "start it: systemctl start docker (or, without systemd, dockerd), or use --testbed local";
 const JOIN_GROUP: &str = "usermod -aG docker $USER, and log in again (or run as root), or use --testbed local";
-const FREE_DISK: &str = "free some: docker system prune";
+const FREE_DISK: &str =
+    "free some on the engine's disk: docker system prune (docker info says where that is: Docker Root Dir)";
 
 /// The socket can't be connected to.
 pub(super) fn of_socket(socket: &Path, error: &std::io::Error) -> TestbedError {
@@ -60,6 +61,14 @@ pub(super) fn of_engine(act: &str, error: &EngineError) -> TestbedError {
 
 /// As [`of_engine`], for an error that came by way of testcontainers.
 pub(super) fn of_testcontainers(act: &str, error: &TestcontainersError) -> TestbedError {
+    match engine_error(error) {
+        Some(error) => of_engine(act, error),
+        None => of_message(act, &error.to_string()),
+    }
+}
+
+/// The engine's own client's error, if it is one.
+fn engine_error(error: &TestcontainersError) -> Option<&EngineError> {
     match error {
         TestcontainersError::Client(
             ClientError::Init(error)
@@ -69,9 +78,14 @@ pub(super) fn of_testcontainers(act: &str, error: &TestcontainersError) -> Testb
             | ClientError::RemoveContainer(error)
             | ClientError::ListNetworks(error)
             | ClientError::PullImage { err: error, .. },
-        ) => of_engine(act, error),
-        other => of_message(act, &other.to_string()),
+        ) => Some(error),
+        _ => None,
     }
+}
+
+/// Whether the engine has answered: it is at work on nothing for us any more.
+pub(super) fn is_answer(error: &TestcontainersError) -> bool {
+    matches!(engine_error(error), Some(EngineError::DockerResponseServerError { .. }))
 }
 
 /// An image can't be had.
@@ -79,21 +93,28 @@ pub(super) fn of_pull(part: Part, image: &str, error: &EngineError) -> TestbedEr
     let said = said(error);
     let lower = said.to_lowercase();
     if lower.contains("no space left") {
-        return TestbedError::unavailable(format!("no space left for image {image}: {said}"), FREE_DISK);
+        return TestbedError::unavailable(
+            format!("no space left on the container engine's disk for image {image}: {said}"),
+            FREE_DISK,
+        );
     }
-    if [
+    let says_one_of = |signs: &[&str]| signs.iter().any(|sign| lower.contains(sign));
+    let in_part = || format!("image {image} came only in part: {said}");
+    if says_one_of(&[
         "failed to register layer",
-        "unexpected eof",
         "layer does not exist",
         "filesystem layer verification failed",
-    ]
-    .iter()
-    .any(|sign| lower.contains(sign))
-    {
-        return TestbedError::unavailable(
-            format!("image {image} came only in part: {said}"),
-            format!("docker image rm {image}; docker system prune; and try again"),
+    ]) {
+        let remedy = format!("docker image rm {image}; docker system prune; and try again");
+        return TestbedError::unavailable(in_part(), remedy);
+    }
+    // A layer was asked for, so the registry has the image.
+    if says_one_of(&["unexpected eof", "/blobs/"]) {
+        let remedy = format!(
+            "try again, the engine uses no part of it; if that does not help, name another with {}, or use --testbed local",
+            part.variable()
         );
+        return TestbedError::unavailable(in_part(), remedy);
     }
     if io_kind(error).is_some() {
         return of_engine(&format!("pull image {image}"), error);
@@ -278,6 +299,12 @@ mod tests {
             error: "failed to register layer: unexpected EOF".to_owned(),
         };
         assert_remedy(&of_pull(Part::Kafka, "kafka", &part), "docker image rm kafka");
+        let broken = EngineError::DockerStreamError {
+            error: "Get \"http://127.0.0.1:5000/v2/kafka/blobs/sha256:03\": EOF".to_owned(),
+        };
+        let broken = of_pull(Part::Kafka, "kafka", &broken);
+        assert_remedy(&broken, "came only in part");
+        assert_remedy(&broken, "try again");
         let full = EngineError::DockerStreamError {
             error: "write /x: no space left on device".to_owned(),
         };

@@ -15,10 +15,9 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use testcontainers::bollard::Docker;
-use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
-use tokio_stream::StreamExt;
 
-use super::failure::{is_absent, of_engine, of_pull};
+use super::failure::{is_absent, of_engine};
+use super::pull::pull;
 use super::{Containers, ContainersOptions};
 use crate::error::Result;
 use crate::images::StandIn;
@@ -27,9 +26,6 @@ use crate::toxiproxy::TOXIPROXY_VERSION;
 
 const POSTGRES: &str = "postgres:17";
 const REDPANDA: &str = "docker.redpanda.com/redpandadata/redpanda:v25.1.1";
-
-/// A pull tells of its progress this often.
-const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Something that runs from an image of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -228,27 +224,6 @@ async fn is_here(docker: &Docker, name: &str) -> Result<bool> {
         Err(error) if is_absent(&error) => Ok(false),
         Err(error) => Err(of_engine(&format!("look for image {name}"), &error)),
     }
-}
-
-async fn pull(part: Part, docker: &Docker, name: &str, note: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
-    note(&format!("pulling image {name}, for {part}"));
-    let (image, tag) = split(name);
-    let options = CreateImageOptionsBuilder::new().from_image(image).tag(tag).build();
-    let mut lines = std::pin::pin!(docker.create_image(Some(options), None, None));
-    let mut told = Instant::now();
-    while let Some(line) = lines.next().await {
-        let line = line.map_err(|error| of_pull(part, name, &error))?;
-        let said = [line.id, line.status]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(": ");
-        if told.elapsed() >= TELL_EVERY && !said.is_empty() {
-            note(&format!("pulling image {name}: {said}"));
-            told = Instant::now();
-        }
-    }
-    Ok(())
 }
 
 /// Name and tag. A colon before a slash belongs to a registry's port; a digest is split at its own colon, and comes together

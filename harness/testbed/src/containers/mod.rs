@@ -32,11 +32,13 @@
 //! Must not know what runs in a container.
 
 mod accounts;
+mod announced;
 mod ask;
 pub mod cleanup;
 mod engine;
 mod failure;
 pub mod images;
+mod pull;
 mod request;
 mod run;
 mod signals;
@@ -50,6 +52,7 @@ use crate::error::{Result, TestbedError};
 use crate::owned::base_directory;
 use crate::supervisor::{Exit, StopRule};
 pub(crate) use ask::value_of;
+pub(crate) use engine::require_usable;
 use images::{Image, Images, Part};
 use run::Table;
 

@@ -29,7 +29,8 @@ use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
 use super::accounts::{self, ours};
-use super::failure::{is_absent, of_engine, of_testcontainers};
+use super::announced::Announced;
+use super::failure::{is_absent, is_answer, of_engine, of_testcontainers};
 use super::request::{self, Owner};
 use super::{Change, Containers};
 use crate::error::{Result, TestbedError};
@@ -125,14 +126,26 @@ impl Containers {
             supervisor_start: start_ticks(home.supervisor_pid).unwrap_or(0),
         };
         let accounts = accounts::write(&home.directory, spec.user.unwrap_or_else(ours))?;
-        let started = request::of(spec, &owner, &accounts)?.start().await;
-        match started {
-            Ok(container) => Ok(ManuallyDrop::new(container)),
+        let request = request::of(spec, &owner, &accounts)?;
+        let (container, image) = (
+            owner.container_name(&spec.name),
+            spec.image.as_deref().unwrap_or_default(),
+        );
+        let announced = Announced::make(&home.directory, &container, image)?;
+        match request.start().await {
+            Ok(container) => {
+                announced.withdraw();
+                Ok(ManuallyDrop::new(container))
+            }
             Err(error) => {
-                let image = spec.image.as_deref().unwrap_or_default();
-                let act = format!("start {} from image {image}", spec.name);
-                self.remove_unstarted(&owner.container_name(&spec.name), &error).await;
-                Err(of_testcontainers(&act, &error))
+                self.remove_unstarted(&container, &error).await;
+                if is_answer(&error) {
+                    announced.withdraw();
+                }
+                Err(of_testcontainers(
+                    &format!("start {} from image {image}", spec.name),
+                    &error,
+                ))
             }
         }
     }

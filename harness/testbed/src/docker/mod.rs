@@ -10,12 +10,14 @@
 
 mod http;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trouble;
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use testcontainers::bollard::models::SystemInfo;
 
 use crate::error::{Result, TestbedError};
 pub(crate) use trouble::{Host, Trouble};
@@ -78,21 +80,36 @@ impl Engine {
     /// # Errors
     /// `Other` if it does not list them.
     pub(crate) fn images(&self) -> Result<Vec<String>> {
-        let listed = http::ask(&self.address, "GET", "/images/json", ANSWER_WITHIN);
-        let listed = listed.map_err(|error| self.silent(&error))?;
-        if listed.status != 200 {
-            let said = listed.said();
-            return Err(TestbedError::Other(format!(
-                "the engine does not list its images: {said}"
-            )));
-        }
-        let images: Vec<Value> = serde_json::from_slice(&listed.body)
-            .map_err(|error| TestbedError::Other(format!("the engine lists its images in an unknown form: {error}")))?;
+        let images: Vec<Value> = self.get("/images/json", "list its images")?;
         let tags = images
             .iter()
             .filter_map(|image| image.get("RepoTags")?.as_array())
             .flatten();
         Ok(tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect())
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// `Unavailable` if it says nothing that can be read.
+    pub(crate) fn info(&self) -> Result<SystemInfo> {
+        let said = self.get("/info", "say what it is");
+        said.map_err(|error| {
+            TestbedError::unavailable(
+                error.to_string(),
+                "restart it (its output says why there was no answer)",
+            )
+        })
+    }
+
+    /// Asks for something; `act` completes "the engine does not …".
+    fn get<T: DeserializeOwned>(&self, path: &str, act: &str) -> Result<T> {
+        let answer = http::ask(&self.address, "GET", path, ANSWER_WITHIN).map_err(|error| self.silent(&error))?;
+        let failed = |said: String| TestbedError::Other(format!("the engine does not {act}: {said}"));
+        if answer.status != 200 {
+            return Err(failed(answer.said()));
+        }
+        serde_json::from_slice(&answer.body).map_err(|error| failed(format!("its answer can't be read: {error}")))
     }
 
     /// Removes an image; answers whether there was one. What other images stand on stays without a name.

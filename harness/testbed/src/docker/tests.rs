@@ -1,6 +1,6 @@
 //! Engines that are not there, do not run, refuse, keep silent, answer, or are something else: sockets of the test's own.
 
-use std::io::{BufRead, BufReader, Error, ErrorKind, Write};
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,19 +16,27 @@ fn host(programs: &[PathBuf]) -> Host {
 }
 
 /// A directory for a socket, and its address.
-fn place() -> (tempfile::TempDir, String) {
+pub(crate) fn place() -> (tempfile::TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let address = format!("unix://{}", directory.path().join("docker.sock").display());
     (directory, address)
 }
 
 /// An engine that gives these answers, one to each question; says what it was asked.
-fn engine(address: &str, answers: &'static [&'static str]) -> std::thread::JoinHandle<Vec<String>> {
+pub(crate) fn engine(address: &str, answers: &'static [&'static str]) -> std::thread::JoinHandle<Vec<String>> {
     let listener = UnixListener::bind(address.strip_prefix("unix://").unwrap()).unwrap();
+    answering(move || listener.accept().unwrap().0, answers)
+}
+
+/// As [`engine`], to whoever is accepted.
+pub(crate) fn answering<S: Read + Write>(
+    accept: impl Fn() -> S + Send + 'static,
+    answers: &'static [&'static str],
+) -> std::thread::JoinHandle<Vec<String>> {
     std::thread::spawn(move || {
         let answer = |answer: &&str| {
-            let (mut stream, _) = listener.accept().unwrap();
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            let mut stream = accept();
+            let lines = BufReader::new(&mut stream).lines().map(Result::unwrap);
             let asked: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
             stream.write_all(answer.as_bytes()).unwrap();
             asked[0].clone()
@@ -37,7 +45,7 @@ fn engine(address: &str, answers: &'static [&'static str]) -> std::thread::JoinH
     })
 }
 
-const VERSION: &str = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"Version\":\"20.10.24\"}";
+pub(crate) const VERSION: &str = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"Version\":\"20.10.24\"}";
 
 #[test]
 fn an_engine_that_answers_says_its_version_and_its_images() {

@@ -3,6 +3,7 @@
 
 use super::{Finding, Part, State, missing};
 use crate::containers::images::{Images, Part as ImageOf};
+use crate::containers::require_usable;
 use crate::docker::{Engine, Host, Trouble};
 use crate::images::{InEngine, in_engine};
 
@@ -24,11 +25,21 @@ fn findings(reached: Result<Engine, Trouble>, host: &Host) -> Vec<Finding> {
 }
 
 fn there(engine: &Engine, host: &Host) -> Finding {
+    // As a run does it. `./just images` works with more engines than that.
+    let usable = engine.info().and_then(|info| require_usable(engine.address(), &info));
+    let found = format!("{} at {}", engine.version(), engine.address());
+    if let Err(error) = usable {
+        let refused = missing(Part::Docker, &error);
+        return Finding {
+            found: format!("{found}: {}", refused.found),
+            ..refused
+        };
+    }
     let no_client = host.find("docker").is_none();
     Finding {
         part: Part::Docker,
         state: State::Ready,
-        found: format!("{} at {}", engine.version(), engine.address()),
+        found,
         remedy: no_client.then(|| "apt-get install docker-cli: ./just images needs the program docker".to_owned()),
     }
 }
@@ -69,7 +80,10 @@ fn told(choices: &[InEngine]) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::docker::tests::{VERSION, answering, engine, place};
     use crate::images::StandIn;
 
     fn host() -> Host {
@@ -90,6 +104,38 @@ mod tests {
         assert_eq!((findings[0].part, findings[0].state), (Part::Docker, State::Missing));
         let remedy = findings[0].remedy.as_deref().unwrap();
         assert!(remedy.starts_with("apt-get install docker.io"), "{remedy}");
+    }
+
+    const LINUX: &str = "HTTP/1.0 200 OK\r\n\r\n{\"OSType\":\"linux\",\"SecurityOptions\":[\"name=seccomp\"]}";
+    const ROOTLESS: &str = "HTTP/1.0 200 OK\r\n\r\n{\"OSType\":\"linux\",\"SecurityOptions\":[\"name=rootless\"]}";
+
+    #[test]
+    fn an_engine_that_a_run_would_refuse_is_refused_in_the_same_words() {
+        for (info, refusal) in [(LINUX, None), (ROOTLESS, Some("rootless")), (VERSION, None)] {
+            let (_directory, address) = place();
+            let asked = engine(&address, Box::leak(Box::new([VERSION, info])));
+            let finding = there(&Engine::reach_at(&address, &host()).unwrap(), &host());
+            assert_eq!(asked.join().unwrap()[1], "GET /info HTTP/1.0");
+            let Some(refusal) = refusal else {
+                assert_eq!(finding.state, State::Ready, "{finding:?}");
+                continue;
+            };
+            assert_eq!(finding.state, State::Missing, "{finding:?}");
+            assert!(finding.found.contains(refusal), "{finding:?}");
+            assert!(finding.remedy.unwrap().contains("--testbed local"));
+        }
+    }
+
+    #[test]
+    fn an_engine_behind_tcp_can_build_images_and_is_refused_for_runs() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("tcp://{}", listener.local_addr().unwrap());
+        let asked = answering(move || listener.accept().unwrap().0, &[VERSION, LINUX]);
+        let finding = there(&Engine::reach_at(&address, &host()).unwrap(), &host());
+        asked.join().unwrap();
+        assert_eq!(finding.state, State::Missing);
+        assert!(finding.found.contains("must share this machine"), "{finding:?}");
+        assert!(finding.remedy.unwrap().contains("unset DOCKER_HOST"));
     }
 
     #[test]

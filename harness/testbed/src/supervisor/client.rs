@@ -111,7 +111,8 @@ impl Supervisor {
         // Before the first is made: a death at any point leaves none.
         // Its log lies where nobody removes it meanwhile, and a failure is quoted by whoever reports it.
         let log = directory.path().join(format!("{}.log", cleanup::SUBCOMMAND));
-        self.run_at_end(cleanup::spec(&self.inner.program, &log, containers.run_id()))
+        let (program, run_id) = (&self.inner.program, containers.run_id());
+        self.run_at_end(cleanup::spec(program, &log, run_id, directory.path()))
             .await?;
         containers.settle(Home {
             supervisor_pid: self.inner.pid,
