@@ -38,8 +38,10 @@ impl OfGroup {
     fn summary(&self, name: &str) -> GroupPause {
         let (longest_s, total_s) = longest_and_total_s(&self.whole);
         let of_partitions = self.partitions.iter().map(|windows| longest_and_total_s(windows));
-        let (partition_longest_s, partition_total_s) =
-            of_partitions.fold((0.0, 0.0), |(longest, total), (one, all)| (f64::max(longest, one), total + all));
+        let (partition_longest_s, partition_total_s) = of_partitions
+            .fold((0.0, 0.0), |(longest, total), (one, all)| {
+                (f64::max(longest, one), total + all)
+            });
         GroupPause {
             name: name.to_owned(),
             pauses: self.whole.len() as u64,
@@ -71,7 +73,9 @@ impl Pauses {
         let mut groups: BTreeMap<String, OfGroup> = BTreeMap::new();
         let mut of_groups: BTreeMap<String, Vec<Call>> = BTreeMap::new();
         for (place, calls) in of_partitions {
-            let Some(partition) = topics.partitions.get(place as usize) else { continue };
+            let Some(partition) = topics.partitions.get(place as usize) else {
+                continue;
+            };
             let group = || partition.group.clone();
             of_groups.entry(group()).or_default().extend(&calls);
             let windows = windows(calls, ledger.end(), LEAST);

@@ -107,7 +107,8 @@ fn unavailable(fault: &FaultInfo) -> String {
 }
 
 fn pauses(fault: &FaultInfo) -> String {
-    let [group, partition] = [fault.pause_s, fault.partition_pause_s].map(|time| time.map_or_else(|| NONE.to_owned(), seconds));
+    let [group, partition] =
+        [fault.pause_s, fault.partition_pause_s].map(|time| time.map_or_else(|| NONE.to_owned(), seconds));
     format!("{group} / {partition}")
 }
 

@@ -235,11 +235,12 @@ fn what_stood_still_and_what_was_uneven_has_its_numbers() {
     let page = run_html(&run.page());
     let queues = [
         "id=\"queues\"",
+        "workers.render",
+        "8.1",
+        "12.5",
         "jobs.render",
         "6,000",
         "91 / –",
-        "workers.render",
-        "8.1",
     ];
     assert_order(&page, &queues);
     let faults = ["nothing succeeded for", "longest pause", "begin 2.5", "3.2"];
