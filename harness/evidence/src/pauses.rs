@@ -19,11 +19,38 @@ const LEAST: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone)]
 pub struct Pauses(BTreeMap<String, OfGroup>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct OfGroup {
     whole: Vec<Window>,
-    /// Longest of any partition (s).
-    partition_longest_s: f64,
+    /// Of each of its partitions that hold records.
+    partitions: Vec<Vec<Window>>,
+}
+
+impl OfGroup {
+    /// What of it lies within a span.
+    fn within(&self, span: Window) -> Self {
+        Self {
+            whole: clipped(&self.whole, span),
+            partitions: self.partitions.iter().map(|windows| clipped(windows, span)).collect(),
+        }
+    }
+
+    fn summary(&self, name: &str) -> GroupPause {
+        let (longest_s, total_s) = longest_and_total_s(&self.whole);
+        let of_partitions = self.partitions.iter().map(|windows| longest_and_total_s(windows));
+        let (partition_longest_s, partition_total_s) = of_partitions
+            .fold((0.0, 0.0), |(longest, total), (one, all)| {
+                (f64::max(longest, one), total + all)
+            });
+        GroupPause {
+            name: name.to_owned(),
+            pauses: self.whole.len() as u64,
+            longest_s,
+            total_s,
+            partition_longest_s,
+            partition_total_s,
+        }
+    }
 }
 
 impl Pauses {
@@ -37,69 +64,59 @@ impl Pauses {
                 first_place.entry(job).or_insert(record.partition);
             }
         }
-        let mut calls: BTreeMap<u32, Vec<Call>> = BTreeMap::new();
+        let mut of_partitions: BTreeMap<u32, Vec<Call>> = BTreeMap::new();
         for (job, place) in first_place {
             let begun = begins_of(ledger.moments(job));
             let there = ledger.times(job).acked.filter(|_| !begun.is_empty());
-            calls.entry(place).or_default().extend(calls_of(there, &begun));
+            of_partitions.entry(place).or_default().extend(calls_of(there, &begun));
         }
-        let mut groups: BTreeMap<String, (Vec<Call>, f64)> = BTreeMap::new();
-        for (place, calls) in calls {
+        let mut groups: BTreeMap<String, OfGroup> = BTreeMap::new();
+        let mut of_groups: BTreeMap<String, Vec<Call>> = BTreeMap::new();
+        for (place, calls) in of_partitions {
             let Some(partition) = topics.partitions.get(place as usize) else {
                 continue;
             };
-            let (all, longest) = groups.entry(partition.group.clone()).or_default();
-            all.extend(&calls);
-            *longest = longest.max(longest_and_total_s(&windows(calls, ledger.end(), LEAST)).0);
+            let group = || partition.group.clone();
+            of_groups.entry(group()).or_default().extend(&calls);
+            let windows = windows(calls, ledger.end(), LEAST);
+            groups.entry(group()).or_default().partitions.push(windows);
         }
-        let of_group = |(group, (calls, partition_longest_s))| {
-            let whole = windows(calls, ledger.end(), LEAST);
-            let of_group = OfGroup {
-                whole,
-                partition_longest_s,
-            };
-            (group, of_group)
-        };
-        Some(Self(groups.into_iter().map(of_group).collect()))
+        for (group, calls) in of_groups {
+            groups.entry(group).or_default().whole = windows(calls, ledger.end(), LEAST);
+        }
+        Some(Self(groups))
     }
 
     /// Of the whole run.
     #[must_use]
     pub fn whole(&self) -> GroupPauses {
-        let of_group = |(name, group): (&String, &OfGroup)| {
-            let (longest_s, total_s) = longest_and_total_s(&group.whole);
-            GroupPause {
-                name: name.clone(),
-                pauses: group.whole.len() as u64,
-                longest_s,
-                total_s,
-                partition_longest_s: group.partition_longest_s,
-            }
-        };
+        self.within((MonotonicNs(0), MonotonicNs(u64::MAX)))
+    }
+
+    fn within(&self, span: Window) -> GroupPauses {
+        let of_group = |(name, group): (&String, &OfGroup)| group.within(span).summary(name);
         let groups: Vec<GroupPause> = self.0.iter().map(of_group).collect();
         let most = |of: fn(&GroupPause) -> f64| groups.iter().map(of).fold(0.0, f64::max);
         GroupPauses {
             longest_s: most(|group| group.longest_s),
             total_s: groups.iter().map(|group| group.total_s).sum(),
             partition_longest_s: most(|group| group.partition_longest_s),
+            partition_total_s: groups.iter().map(|group| group.partition_total_s).sum(),
             groups,
         }
     }
 
-    /// The faults with the longest pause of a group between their injection and the next one's; zero if none paused.
+    /// The faults with the longest pauses between their injection and the next one's; zero if nobody paused.
     #[must_use]
     pub fn with_faults(&self, faults: Vec<FaultInfo>, origin: MonotonicNs) -> Vec<FaultInfo> {
         let spans = spans_of(&faults, origin);
-        let longest = |span| {
-            let of_groups = self
-                .0
-                .values()
-                .map(|group| longest_and_total_s(&clipped(&group.whole, span)).0);
-            of_groups.fold(0.0, f64::max)
-        };
-        let with = |(fault, span): (FaultInfo, Window)| FaultInfo {
-            pause_s: Some(longest(span)),
-            ..fault
+        let with = |(fault, span): (FaultInfo, Window)| {
+            let pauses = self.within(span);
+            FaultInfo {
+                pause_s: Some(pauses.longest_s),
+                partition_pause_s: Some(pauses.partition_longest_s),
+                ..fault
+            }
         };
         faults.into_iter().zip(spans).map(with).collect()
     }
@@ -132,6 +149,7 @@ mod tests {
         );
         assert!((3.0..3.01).contains(&whole.longest_s), "{whole:?}");
         assert!(whole.partition_longest_s >= whole.longest_s);
+        assert!(whole.partition_total_s >= whole.partition_longest_s);
     }
 
     #[test]
@@ -153,8 +171,8 @@ mod tests {
         };
         let pauses = Pauses::of(&scene.ledger()).unwrap();
         let faults = pauses.with_faults(vec![fault(1.0), fault(60.0)], ORIGIN);
-        assert!(faults[0].pause_s.unwrap() > 1.0);
-        assert_eq!(faults[1].pause_s, Some(0.0));
+        assert!(faults[0].pause_s.unwrap() > 1.0 && faults[0].partition_pause_s >= faults[0].pause_s);
+        assert_eq!((faults[1].pause_s, faults[1].partition_pause_s), (Some(0.0), Some(0.0)));
         assert!(Pauses::of(&Scene::new(&[1]).ledger()).is_none());
     }
 }

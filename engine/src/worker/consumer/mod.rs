@@ -93,14 +93,10 @@ impl Consumer {
         ends: &mut JoinSet<Result<(), EngineError>>,
     ) -> Result<Self, EngineError> {
         let inbox = Arc::new(Inbox::default());
-        let fail = |error: &dyn std::fmt::Display| EngineError::Kafka(format!("consumer of {job_type:?}: {error}"));
         let connect = {
             let (config, topic) = (settings::consumer(kafka, args, job_type), kafka.topic(job_type));
             let (inbox, job_type) = (inbox.clone(), job_type.to_owned());
-            move || {
-                subscribed(&config, &topic, &inbox)
-                    .map_err(|error| EngineError::Kafka(format!("consumer of {job_type:?}: {error}")))
-            }
+            move || subscribed(&config, &topic, &inbox).map_err(|error| failed(&job_type, &error))
         };
         let consumer = connect()?;
 
@@ -114,8 +110,8 @@ impl Consumer {
                 // Nobody waits for it any more: the process is going.
                 let _ = ended.send(reader.run(consumer, &connect));
             })
-            .map_err(|error| fail(&error))?;
-        let broken = EngineError::Kafka(format!("consumer of {job_type:?}: its thread broke"));
+            .map_err(|error| failed(job_type, &error))?;
+        let broken = failed(job_type, &"its thread broke");
         ends.spawn(async move { end.await.unwrap_or(Err(broken)) });
         Ok(Self { inbox })
     }
@@ -124,6 +120,10 @@ impl Consumer {
     pub(super) fn stop(&self) {
         self.inbox.push(Note::Stop);
     }
+}
+
+fn failed(job_type: &str, error: &dyn std::fmt::Display) -> EngineError {
+    EngineError::Kafka(format!("consumer of {job_type:?}: {error}"))
 }
 
 /// A client that wakes the thread when something came.

@@ -154,7 +154,7 @@ impl Reader {
     }
 
     fn failed(&self, error: &KafkaError) -> EngineError {
-        EngineError::Kafka(format!("consumer of {:?}: {error}", self.job_type))
+        super::failed(&self.job_type, error)
     }
 
     fn sleep(&self) -> Duration {

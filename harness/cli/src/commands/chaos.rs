@@ -193,7 +193,8 @@ async fn one(
 ) -> anyhow::Result<(RunResult, u8)> {
     progress.note(item.scenario.document.title.trim());
     progress.note(item.scenario.plan.describe().trim_end());
-    let command = format!("./just chaos {named} {}", item.mode.name());
+    let of_point = item.point.as_ref().map(sweep::set_flags).unwrap_or_default();
+    let command = format!("./just chaos {named} {}{of_point}", item.mode.name());
     let options = options(&args.run, item.mode, &command);
     let finished = run::run_with_control(&item.scenario, &options, directory, interrupted, progress).await?;
     progress.done();

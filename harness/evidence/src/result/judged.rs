@@ -42,6 +42,9 @@ pub struct FaultInfo {
     /// polling mode.
     #[serde(default)]
     pub pause_s: Option<f64>,
+    /// The same of one partition, while its group may have gone on (s): what a rebalance costs those who wait for it.
+    #[serde(default)]
+    pub partition_pause_s: Option<f64>,
 }
 
 /// When an operation was called and no call succeeded, for a second or longer.

@@ -157,6 +157,9 @@ pub struct GroupPauses {
     pub total_s: f64,
     /// The longest of any partition, while its group may have gone on (s).
     pub partition_longest_s: f64,
+    /// Of all partitions together (s): partition-seconds in which somebody waited and nothing was begun.
+    #[serde(default)]
+    pub partition_total_s: f64,
     /// Each group.
     pub groups: Vec<GroupPause>,
 }
@@ -174,6 +177,9 @@ pub struct GroupPause {
     pub total_s: f64,
     /// The longest of any of its partitions (s).
     pub partition_longest_s: f64,
+    /// Of all of its partitions together (s).
+    #[serde(default)]
+    pub partition_total_s: f64,
 }
 
 /// Cost of one process, or of a server with its children.

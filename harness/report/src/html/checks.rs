@@ -55,8 +55,8 @@ pub fn fault_table(faults: &[(Option<&str>, &FaultInfo)]) -> Markup {
         ),
         (
             faults.iter().any(|(_, fault)| fault.pause_s.is_some()),
-            "longest pause of a group",
-            |fault| fault.pause_s.map_or_else(|| NONE.to_owned(), seconds),
+            "longest pause: group / partition",
+            pauses,
         ),
     ];
     let more: Vec<_> = more.into_iter().filter(|(is_there, ..)| *is_there).collect();
@@ -104,6 +104,12 @@ fn unavailable(fault: &FaultInfo) -> String {
         none if none.is_empty() => NONE.to_owned(),
         found => found.join(", "),
     }
+}
+
+fn pauses(fault: &FaultInfo) -> String {
+    let [group, partition] =
+        [fault.pause_s, fault.partition_pause_s].map(|time| time.map_or_else(|| NONE.to_owned(), seconds));
+    format!("{group} / {partition}")
 }
 
 /// Each check, its detail and, where it failed, the story of a few counter-examples.

@@ -130,15 +130,26 @@ fn group_pauses(pauses: &GroupPauses) -> Markup {
             longest_s,
             total_s,
             partition_longest_s,
+            partition_total_s,
         } = group;
-        let times = [longest_s, total_s, partition_longest_s].map(|time| seconds(*time));
+        let times = [longest_s, total_s, partition_longest_s, partition_total_s].map(|time| seconds(*time));
         [name.clone(), count(*pauses)].into_iter().chain(times).collect()
     };
     let rows: Vec<Vec<String>> = pauses.groups.iter().map(row).collect();
-    let heads = ["group", "pauses", "longest", "all together", "longest of a partition"];
+    let heads = [
+        "group",
+        "pauses",
+        "longest",
+        "all together",
+        "longest of a partition",
+        "of all partitions together",
+    ];
     html! {
         @if pauses.partition_longest_s > 0.0 {
-            p { "A group pauses when no job of it is begun for 0.25 s or longer though records lie in its topic: what a rebalance costs." }
+            p {
+                "A group pauses when no job of it is begun for 0.25 s or longer though records lie in its topic; a partition, when that is so "
+                "of its own. Rebalances stop partitions; the group may go on."
+            }
             (table(&heads, 1, &rows))
         }
     }

@@ -108,7 +108,7 @@ fn points(page: &SweepPage) -> Markup {
     let mut heads = vec!["p50", "p99", "p99.9", "jobs", "completed", "lock waits"];
     heads.extend(has.faults.then_some("worst recovery"));
     if has.groups {
-        heads.extend(["longest pause of a group", "pauses of groups, all together"]);
+        heads.extend(["longest pause: group / partition", "pauses of partitions, all together"]);
     }
     heads.extend(["verdict", "report"]);
     let body = html! {
@@ -143,8 +143,12 @@ fn row(point: &SweepPoint, keys: usize, has: Has) -> Markup {
             td { (percent_or_none(result.postgres.lock_wait_share)) }
             @if has.faults { td { (optional(worst_recovery(result))) } }
             @if has.groups {
-                td { (optional(result.group_pauses.as_ref().map(|pauses| pauses.longest_s))) }
-                td { (optional(result.group_pauses.as_ref().map(|pauses| pauses.total_s))) }
+                @let pauses = result.group_pauses.as_ref();
+                td {
+                    (optional(pauses.map(|pauses| pauses.longest_s))) " / "
+                    (optional(pauses.map(|pauses| pauses.partition_longest_s)))
+                }
+                td { (optional(pauses.map(|pauses| pauses.partition_total_s))) }
             }
             td { (verdict::word(result).text()) }
             td { a href=(link(&point.path)) { "open" } }

@@ -278,7 +278,7 @@ fn gravity(verdict: ClaimVerdict) -> u8 {
     }
 }
 
-fn set_flags(point: &Point) -> String {
+pub(super) fn set_flags(point: &Point) -> String {
     point
         .overrides
         .iter()
