@@ -103,12 +103,12 @@ impl CrossoverMap {
         }
     }
 
-    /// Where event-driven takes the lead over a polling variant for good: after which rate of the grid (`None`: from the lowest
+    /// Where event-driven takes the lead over these polling variants for good: after which rate of the grid (`None`: from the lowest
     /// on), and from which. `None` if at the highest rate that is settled it does not lead.
     #[must_use]
-    pub fn crossing(&self, polling: Variant, replicas: u32) -> Option<(Option<f64>, f64)> {
-        let pair = [polling, Variant::EventDriven];
-        let leads = |rate: f64| self.lead(&pair, replicas, rate);
+    pub fn crossing(&self, polling: &[Variant], replicas: u32) -> Option<(Option<f64>, f64)> {
+        let all = [polling, &[Variant::EventDriven]].concat();
+        let leads = |rate: f64| self.lead(&all, replicas, rate);
         let mut from = None;
         for rate in self.rates_per_s.iter().rev().copied() {
             match leads(rate) {
@@ -211,13 +211,13 @@ mod tests {
             (160.0, (5.0, DidNotHold), (50.0, Held)),
             (320.0, (5.0, DidNotHold), (50.0, DidNotHold)),
         ]);
-        assert_eq!(crossed.crossing(POLLING, 2), Some((Some(40.0), 80.0)));
+        assert_eq!(crossed.crossing(&[POLLING], 2), Some((Some(40.0), 80.0)));
         let always = map(&[(10.0, (500.0, Held), (50.0, Held)), (20.0, (500.0, Held), (50.0, Held))]);
-        assert_eq!(always.crossing(POLLING, 2), Some((None, 10.0)));
+        assert_eq!(always.crossing(&[POLLING], 2), Some((None, 10.0)));
         let never = map(&[
             (10.0, (5.0, Held), (50.0, Held)),
             (20.0, (5.0, Held), (50.0, DidNotHold)),
         ]);
-        assert_eq!(never.crossing(POLLING, 2), None);
+        assert_eq!(never.crossing(&[POLLING], 2), None);
     }
 }

@@ -24,39 +24,42 @@ pub fn replicas(number: u32) -> String {
     format!("{} {plural}", count(number.into()))
 }
 
-/// A sentence for each polling variant and number of replicas: from which rate on event-driven leads.
+/// For each polling variant, from which rate on event-driven leads; one sentence for all numbers of replicas where it is the
+/// same.
 pub fn sentences(map: &CrossoverMap) -> Vec<String> {
     let mut sentences = Vec::new();
     for polling in [Variant::PollingDefault, Variant::PollingTuned] {
+        let mut told: Vec<(String, Vec<u32>)> = Vec::new();
         for count in &map.replicas {
-            sentences.push(crossing(map, polling, *count));
+            let crossing = crossing(map, polling, *count);
+            match told.iter_mut().find(|(known, _)| *known == crossing) {
+                Some((_, counts)) => counts.push(*count),
+                None => told.push((crossing, vec![*count])),
+            }
         }
+        sentences.extend(told.into_iter().map(|(crossing, counts)| {
+            let counts: Vec<String> = counts.into_iter().map(replicas).collect();
+            format!("against {}, with {}: {crossing}", variant(polling), counts.join(", "))
+        }));
     }
     sentences
 }
 
 fn crossing(map: &CrossoverMap, polling: Variant, count: u32) -> String {
-    let against = format!("{}, against {}", replicas(count), variant(polling));
-    match map.crossing(polling, count) {
-        Some((Some(below), from)) => format!(
-            "{against}: event-driven leads from somewhere between {} and {} jobs/s on",
-            number(below),
-            number(from)
-        ),
-        Some((None, from)) => format!(
-            "{against}: event-driven leads from the lowest rate on, {} jobs/s",
-            number(from)
-        ),
+    match map.crossing(&[polling], count) {
+        Some((Some(below), from)) => {
+            let (below, from) = (number(below), number(from));
+            format!("event-driven leads from somewhere between {below} and {from} jobs/s on")
+        }
+        Some((None, from)) => format!("event-driven leads from the lowest rate on, {} jobs/s", number(from)),
         None => {
             let pair = [polling, Variant::EventDriven];
             let leads =
                 |rate: &&f64| matches!(map.lead(&pair, count, **rate), Lead::Of(leader, _) if leader == polling);
+            let none = "there is no rate from which event-driven leads for good";
             match map.rates_per_s.iter().rev().find(leads) {
-                Some(rate) => format!(
-                    "{against}: no rate from which event-driven leads; polling leads at {} jobs/s",
-                    number(*rate)
-                ),
-                None => format!("{against}: no rate from which event-driven leads"),
+                Some(rate) => format!("{none}; polling leads at {} jobs/s", number(*rate)),
+                None => none.to_owned(),
             }
         }
     }

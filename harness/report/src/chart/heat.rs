@@ -84,7 +84,8 @@ impl Cells {
         sheet.rect(inner_from, inner_to, ink, alpha);
         let font = size.font();
         let middle = (f64::midpoint(from.0, to.0), f64::midpoint(from.1, to.1));
-        for (line, offset) in lines.iter().zip([-8.0, 9.0]) {
+        let offsets = if lines[1].is_empty() { [0.0, 0.0] } else { [-8.0, 9.0] };
+        for (line, offset) in lines.iter().zip(offsets) {
             let text = fit(line, font, self.width - 6.0);
             sheet.text((middle.0, middle.1 + offset), &text, font, Anchor::Middle, Ink::TEXT);
         }
@@ -122,26 +123,22 @@ fn strength(times: Option<f64>) -> f64 {
     0.25 + 0.5 * share.clamp(0.0, 1.0)
 }
 
-/// Thick where a cell in which event-driven leads meets one in which polling does.
+/// Thick where event-driven takes the lead over both ways of polling for good: left of the first such cell of each row, and
+/// along the rows between.
 fn line(sheet: &mut Canvas, map: &CrossoverMap, cells: &Cells) {
-    let is_event = |column: usize, row: usize| {
-        let (rate, count) = (map.rates_per_s.get(column)?, map.replicas.get(row)?);
-        match map.lead(&VARIANTS, *count, *rate) {
-            Lead::Of(leader, _) => Some(leader == Variant::EventDriven),
-            _ => None,
-        }
+    let polling = [Variant::PollingDefault, Variant::PollingTuned];
+    let first = |count: &u32| {
+        let (_, from) = map.crossing(&polling, *count)?;
+        map.rates_per_s.iter().position(|rate| *rate >= from)
     };
-    let differ = |a: Option<bool>, b: Option<bool>| a.zip(b).is_some_and(|(a, b)| a != b);
-    for row in 0..map.replicas.len() {
-        for column in 0..map.rates_per_s.len() {
-            let (from, to) = cells.corners(column, row);
-            let own = is_event(column, row);
-            if differ(own, is_event(column + 1, row)) {
-                sheet.path(&[(to.0, from.1), to], Ink::TEXT, 3.0);
-            }
-            if differ(own, is_event(column, row + 1)) {
-                sheet.path(&[from, (to.0, from.1)], Ink::TEXT, 3.0);
-            }
+    let firsts: Vec<Option<usize>> = map.replicas.iter().map(first).collect();
+    for (row, first) in firsts.iter().enumerate() {
+        let Some(column) = *first else { continue };
+        let (from, to) = cells.corners(column, row);
+        sheet.path(&[from, (from.0, to.1)], Ink::TEXT, 3.0);
+        if let Some(Some(above)) = firsts.get(row + 1) {
+            let across = cells.corners(*above, row).0.0;
+            sheet.path(&[from, (across, from.1)], Ink::TEXT, 3.0);
         }
     }
 }

@@ -13,7 +13,7 @@ pub fn map_html(page: &MapPage) -> String {
     let body = html! {
         (banner(page))
         (section("map", "Who leads", true, &html! {
-            p { (map::rule()) " The line is where the lead passes between polling and event-driven." }
+            p { (map::rule()) " Right of the line, event-driven leads for good." }
             div.card { figure { div.plot { (PreEscaped(heat::leaders(map))) } } }
         }))
         (section("p99", "p99 of each", true, &html! {
