@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crossover_evidence::capacity::search::Settings;
 use crossover_evidence::capacity::{Capacity, Interval, SCHEMA_VERSION, Step, StepVerdict, Variant};
 use crossover_evidence::claims::standing::{ClaimsPage, Stand};
 use crossover_evidence::decide::{Answer, Decision, Verdict};
@@ -20,11 +21,13 @@ fn capacity(variant: Variant, replicas: u32, holds: (f64, f64)) -> Capacity {
         verdict,
         why: Vec::new(),
         slope_per_s: None,
-        achieved_ratio: 1.0,
+        achieved_ratio: Some(1.0),
         drain_s: Some(0.5),
         p50_ms: Some(20.0),
         p99_ms: Some(60.0),
         host_cpu_share: Some(0.6),
+        limited_by_harness: false,
+        failed_checks: Vec::new(),
         run: run.to_owned(),
     };
     let name = serde_json::to_value(variant).unwrap().as_str().unwrap().to_owned();
@@ -63,10 +66,12 @@ fn capacity(variant: Variant, replicas: u32, holds: (f64, f64)) -> Capacity {
             step(holds.0, StepVerdict::Held, "01"),
             step(holds.1, StepVerdict::DidNotHold, "02"),
         ],
+        search: Settings::default(),
         holds: Interval {
             low: Some(holds.0),
             high: Some(holds.1),
         },
+        ended: None,
         plateau: Some(Attribution {
             dominant: Some(Cause::ClaimLwlocks),
             detail: "62 % of the active backends".to_owned(),

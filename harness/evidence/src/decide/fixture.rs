@@ -2,6 +2,7 @@
 
 use super::evidence::{Evidence, LockWaits};
 use super::profile::{Expertise, Growth, KafkaSkill, Profile};
+use crate::capacity::search::Settings;
 use crate::capacity::{Capacity, Interval, SCHEMA_VERSION, Step, StepVerdict, Variant};
 use crate::claims::fixture::Runs;
 use crate::plateau::{Attribution, Cause};
@@ -14,11 +15,13 @@ pub(crate) fn capacity(variant: Variant, replicas: u32, holds: (f64, f64)) -> Ca
         verdict,
         why: Vec::new(),
         slope_per_s: None,
-        achieved_ratio: 1.0,
+        achieved_ratio: Some(1.0),
         drain_s: Some(0.5),
         p50_ms: Some(250.0),
         p99_ms: Some(500.0),
         host_cpu_share: Some(0.6),
+        limited_by_harness: false,
+        failed_checks: Vec::new(),
         run: "01".to_owned(),
     };
     let mut topology = run.topology;
@@ -40,10 +43,12 @@ pub(crate) fn capacity(variant: Variant, replicas: u32, holds: (f64, f64)) -> Ca
         testbed: run.testbed,
         topology,
         steps: vec![step(holds.0, StepVerdict::Held), step(holds.1, StepVerdict::DidNotHold)],
+        search: Settings::default(),
         holds: Interval {
             low: Some(holds.0),
             high: Some(holds.1),
         },
+        ended: None,
         plateau: Some(limited_by(match variant {
             Variant::EventDriven => Cause::Wal,
             _ => Cause::ClaimLwlocks,

@@ -59,11 +59,14 @@ fn per_row(statements: &[StatementUse]) -> Option<f64> {
 }
 
 fn looks(samples: &[Sample], from: MonotonicNs, to: MonotonicNs) -> Vec<&[StatementUse]> {
-    let of = |sample| match sample {
-        &Sample::Statements { ref statements, .. } => Some(&statements[..]),
+    within(samples, from, to).filter_map(statements_of).collect()
+}
+
+fn statements_of(sample: &Sample) -> Option<&[StatementUse]> {
+    match sample {
+        Sample::Statements { statements, .. } => Some(statements),
         _ => None,
-    };
-    within(samples, from, to).filter_map(of).collect()
+    }
 }
 
 fn difference(before: &StatementUse, now: &StatementUse) -> StatementUse {

@@ -1,5 +1,6 @@
 //! The pages of verdicts and of claims.
 
+use crossover_evidence::capacity::search::Settings;
 use crossover_evidence::capacity::{Capacity, Interval, SCHEMA_VERSION, Variant};
 use crossover_evidence::claims::standing::{self, ClaimsPage, Said};
 use crossover_evidence::decide::profile::{Expertise, Growth, KafkaSkill};
@@ -28,10 +29,12 @@ fn capacity(variant: Variant, replicas: u32, holds: (f64, f64)) -> Capacity {
         testbed: run.testbed,
         topology,
         steps: Vec::new(),
+        search: Settings::default(),
         holds: Interval {
             low: Some(holds.0),
             high: Some(holds.1),
         },
+        ended: None,
         plateau: Some(Attribution {
             dominant: Some(Cause::ClaimLwlocks),
             detail: "62 % of the active backends".to_owned(),
