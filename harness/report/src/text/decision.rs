@@ -95,7 +95,7 @@ pub fn decision_markdown(decision: &Decision) -> String {
     }
     out.push_str(&format!(
         "\n{} · {}. Repeat: {}\n",
-        markdown(&team(decision)),
+        markdown(team(decision)),
         markdown(&moment(&decision.decided_at)),
         code(&decision.command)
     ));

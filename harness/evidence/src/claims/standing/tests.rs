@@ -92,7 +92,7 @@ fn what_one_run_says_twice_is_refuted_if_it_is_so_once() {
 fn the_audit_log_counts_in_both_modes_and_one_failure_refutes_it() {
     let polling = ran("compare", "polling", Verdict::Pass);
     let event = ran("compare", "event-driven", Verdict::Pass);
-    assert_eq!(of("J09", &[], &[polling.clone()]).stand, Stand::NotSettled);
+    assert_eq!(of("J09", &[], std::slice::from_ref(&polling)).stand, Stand::NotSettled);
     let standing = of("J09", &[], &[polling.clone(), event]);
     assert_eq!(standing.stand, Stand::Supported);
     assert_eq!(
