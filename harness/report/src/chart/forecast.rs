@@ -44,7 +44,9 @@ impl Place {
 fn place(decision: &Decision, size: Size) -> Place {
     let months = (decision.forecast.horizon_months * BEYOND).max(1.0);
     let ceiling = decision.forecast.ceiling_per_s;
-    let last = Need::within(&decision.profile, months);
+    let across = Axis::linear(months, 6);
+    // The curves are drawn to the end of the axis.
+    let last = Need::within(&decision.profile, across.high);
     let peak = decision.profile.peak_jobs_per_s;
     let known = [peak, last.low, last.high, ceiling.low, ceiling.high]
         .into_iter()
@@ -58,7 +60,7 @@ fn place(decision: &Decision, size: Size) -> Place {
         right: width - size.pick(170.0, 96.0),
         top: 14.0,
         bottom: size.pick(320.0, 250.0),
-        across: Axis::linear(months, 6),
+        across,
         // A need of a thousandth of the ceiling and the ceiling fit on one logarithmic axis only.
         up: if high / low > 20.0 {
             Axis::log(low, high)

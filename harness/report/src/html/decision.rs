@@ -104,7 +104,10 @@ fn clause(clause: &Clause) -> Markup {
             td.t {
                 (sentence(&clause.detail))
                 div.detail {
-                    (clause.metric) ": " (value(clause.value)) " [" (interval(clause)) "]"
+                    (clause.metric)
+                    @if clause.value.is_some() || clause.interval.is_some() {
+                        ": " (value(clause.value)) " [" (interval(clause)) "]"
+                    }
                     @if let Some(run) = &clause.run { ", " a href=(run_link(run)) { (run) } }
                     "."
                 }
@@ -129,7 +132,6 @@ fn forecast_section(decision: &Decision) -> Markup {
         div.card {
             @if svg.is_empty() { p.detail { "The profile has no peak: there is nothing to draw." } }
             @else { figure { div.plot { (PreEscaped(svg)) } } }
-            p.detail { (sentence(&decision.forecast.sentence())) }
         }
     };
     section("forecast", "Forecast", true, &body)

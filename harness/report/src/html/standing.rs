@@ -51,7 +51,7 @@ fn row(claim: &Standing) -> Markup {
                     div.detail { a href=(link(&format!("../{run}/report.html"))) { (run) } }
                 }
                 @if matches!(claim.stand, Stand::NotSettled | Stand::NotYetMeasured) {
-                    div.detail { "Measured by: " (claim.command) }
+                    div.detail { "Next: " (claim.command) }
                 }
             }
         }

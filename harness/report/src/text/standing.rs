@@ -30,7 +30,7 @@ pub fn claims_terminal(page: &ClaimsPage) -> String {
         out.push_str(&wrap(&sentence(&claim.evidence), "    "));
         let hint = match &claim.run {
             Some(run) => run.clone(),
-            None => format!("measured by: {}", claim.command),
+            None => format!("next: {}", claim.command),
         };
         out.push_str(&wrap(&hint, "    "));
     }

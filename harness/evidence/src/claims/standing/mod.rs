@@ -139,7 +139,7 @@ pub struct Standing {
     pub evidence: String,
     /// The run that says so.
     pub run: Option<String>,
-    /// What measures it.
+    /// What would tell more: a command, or an experiment that is not there yet.
     pub command: String,
 }
 

@@ -88,7 +88,7 @@ pub(super) const CLAIMS: [Claimed; 30] = [
         "C10",
         "multi-region and disaster recovery: hard with polling, broker replication with event-driven",
         Nothing,
-        "no experiment yet: mirror to a second cluster, fail over, count loss and time",
+        "an experiment: mirror to a second cluster, fail over, count loss and time",
     ),
     claimed(
         "C11",
@@ -112,7 +112,7 @@ pub(super) const CLAIMS: [Claimed; 30] = [
         "C14",
         "what the team must know: a SQL state machine; partitions, groups, offsets, rebalances, elections",
         Nothing,
-        "no experiment yet: parts, settings and failure modes counted",
+        "an experiment: parts, settings and failure modes counted",
     ),
     claimed(
         "C15",
@@ -172,7 +172,7 @@ pub(super) const CLAIMS: [Claimed; 30] = [
         "J04",
         "leveraging both: a Kafka consumer that creates job records",
         Nothing,
-        "no experiment yet: a mode that takes records in and makes jobs of them",
+        "an experiment: a mode that takes records in and makes jobs of them",
     ),
     claimed(
         "J05",
@@ -190,7 +190,7 @@ pub(super) const CLAIMS: [Claimed; 30] = [
         "J07",
         "change data capture can stand in for polling the outbox",
         Nothing,
-        "no experiment yet: a relay that reads the write-ahead log",
+        "an experiment: a relay that reads the write-ahead log",
     ),
     claimed(
         "J08",
@@ -208,6 +208,6 @@ pub(super) const CLAIMS: [Claimed; 30] = [
         "J10",
         "several applications read one topic, each at its own offset",
         Nothing,
-        "no experiment yet: a second consumer group on one topic, with its own lag",
+        "an experiment: a second consumer group on one topic, with its own lag",
     ),
 ];
