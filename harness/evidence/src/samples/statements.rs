@@ -59,11 +59,11 @@ fn per_row(statements: &[StatementUse]) -> Option<f64> {
 }
 
 fn looks(samples: &[Sample], from: MonotonicNs, to: MonotonicNs) -> Vec<&[StatementUse]> {
-    let of = |sample| match sample {
-        &Sample::Statements { ref statements, .. } => Some(&statements[..]),
+    let counted = within(samples, from, to).filter_map(|sample| match sample {
+        Sample::Statements { statements, .. } => Some(&statements[..]),
         _ => None,
-    };
-    within(samples, from, to).filter_map(of).collect()
+    });
+    counted.collect()
 }
 
 fn difference(before: &StatementUse, now: &StatementUse) -> StatementUse {
