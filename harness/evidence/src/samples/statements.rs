@@ -59,14 +59,11 @@ fn per_row(statements: &[StatementUse]) -> Option<f64> {
 }
 
 fn looks(samples: &[Sample], from: MonotonicNs, to: MonotonicNs) -> Vec<&[StatementUse]> {
-    within(samples, from, to).filter_map(statements_of).collect()
-}
-
-fn statements_of(sample: &Sample) -> Option<&[StatementUse]> {
-    match sample {
-        Sample::Statements { statements, .. } => Some(statements),
+    let counted = within(samples, from, to).filter_map(|sample| match sample {
+        Sample::Statements { statements, .. } => Some(&statements[..]),
         _ => None,
-    }
+    });
+    counted.collect()
 }
 
 fn difference(before: &StatementUse, now: &StatementUse) -> StatementUse {
