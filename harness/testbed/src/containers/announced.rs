@@ -80,9 +80,9 @@ impl Announced {
             // No image, or no disk: the name was free, and what kept ours from being made keeps the other from it.
             Err(EngineError::DockerResponseServerError {
                 status_code: 404 | 500..=599,
-                message,
+                message: said,
             }) => {
-                tracing::debug!(message, name = self.container, "not taken");
+                tracing::debug!(said, name = self.container, "not taken");
                 true
             }
             // Somebody has it, or nothing is known.
