@@ -42,10 +42,7 @@ pub fn figures(evidence: &LiveEvidence) -> Vec<(String, String)> {
     let bytes =
         |bytes: Option<u64>| bytes.map_or_else(|| NONE.to_owned(), |bytes| mebibytes(bytes as f64 / 1_048_576.0));
     [
-        (
-            "waiting for rows, of those active on the table",
-            share(waits.lock_wait_share),
-        ),
+        ("waiting, of active on the table", share(waits.lock_wait_share)),
         ("looks with a row-lock waiter", share(waits.waiting_looks_share)),
         ("most waiting at once", count(u64::from(waits.waiting_max))),
         (

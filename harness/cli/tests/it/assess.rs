@@ -304,6 +304,9 @@ async fn a_transaction_that_idles_is_named_and_a_quiet_table_is_no_clean_bill() 
     idle.close().await.unwrap();
 }
 
+/// Assessments, of which one must leave the write-ahead log as it is.
+const TRIALS: u32 = 4;
+
 /// A server of its own: the write-ahead log is everybody's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_written_by_a_session_that_can_not_write() {
@@ -312,21 +315,27 @@ async fn nothing_is_written_by_a_session_that_can_not_write() {
     let foreign = Foreign::on(&quiet.url(), RIVER).await;
     let has_spy = spy(&foreign).await;
     execute(&foreign.url, "VACUUM (FREEZE, ANALYZE)".to_owned()).await;
-    // Whoever first reads a page after it changed leaves marks on it (hint bits), which a server with checksums logs: that is any
-    // SELECT's doing, and done once.
-    let first = foreign.assessed(&[]).await;
-    std::fs::remove_dir_all(first.directory).unwrap();
-    let before = foreign.written_when_still().await;
-    let finished = foreign.assessed(&[]).await;
-    let after = foreign.written_when_still().await;
-    assert_eq!(after, before, "rows, next transaction id, end of the write-ahead log");
-    if has_spy {
+    // The server writes for itself too: whoever first reads a page after it changed leaves marks on it (hint bits), which is
+    // logged where there are checksums, and now and then the background writer notes what runs. Neither comes each time, and
+    // what an assessment wrote would.
+    let mut before = foreign.written_when_still().await;
+    let mut is_still = false;
+    for _ in 0..TRIALS {
+        let finished = foreign.assessed(&[]).await;
+        let after = foreign.written_when_still().await;
+        assert_eq!(after[..2], before[..2], "rows, next transaction id");
         let statements = evidence(&finished)["statements"].to_string();
-        assert!(
-            statements.contains("read-only: on, path: pg_catalog, limit: 5s"),
-            "{statements}"
-        );
-    } else {
+        let is_seen = statements.contains("read-only: on, path: pg_catalog, limit: 5s");
+        assert!(is_seen || !has_spy, "{statements}");
+        std::fs::remove_dir_all(finished.directory).unwrap();
+        is_still = after == before;
+        before = after;
+        if is_still {
+            break;
+        }
+    }
+    assert!(is_still, "the write-ahead log grew in each of {TRIALS} assessments");
+    if !has_spy {
         println!("not looked into the session: this PostgreSQL has no pg_stat_statements");
     }
     // The measure would have shown a write: a single row is one.

@@ -44,7 +44,7 @@ fn answer(given: &Given) -> (Answer, String, String) {
         && at_least(waits.waiting_looks_share, of.waiting_looks_share)
     {
         let next = "tune polling before anything else: claim with FOR UPDATE SKIP LOCKED, in batches, and commit before the work begins; \
-                    then assess again. If waits stay, `capacity` says on a bench how far polling goes";
+                    then assess again. If waits stay, a bench says how far polling goes (capacity)";
         return (Answer::Yes, numbers, next.to_owned());
     }
     if given.looks.hidden_max > 0 {

@@ -2,7 +2,7 @@
 
 use crossover_evidence::assess::LiveEvidence;
 
-use super::grid::{code, cut, grid, markdown, markdown_table, wrap};
+use super::grid::{COLUMNS, code, cut, grid, markdown, markdown_table, wrap};
 use crate::assess::{STATEMENT_HEADS, WAIT_HEADS, figures, finding_name, statement_row, subject, wait_row, word};
 use crate::format::{moment, sentence};
 
@@ -26,11 +26,12 @@ pub fn assess_terminal(evidence: &LiveEvidence) -> String {
     ));
     out.push_str(&wrap(&format!("→ {}", sentence(&condition.next)), "  "));
     out.push('\n');
-    let rows: Vec<Vec<String>> = figures(evidence)
-        .into_iter()
-        .map(|(name, value)| vec![name, value])
-        .collect();
-    out.push_str(&grid(&rows, 2));
+    let pairs = figures(evidence);
+    let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in pairs {
+        out.push_str(&cut(&format!("  {name:width$}  {value}"), COLUMNS));
+        out.push('\n');
+    }
     if !evidence.waits.is_empty() {
         out.push('\n');
         out.push_str(&grid(
