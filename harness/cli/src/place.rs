@@ -15,6 +15,9 @@ pub const COMPARE_FILE: &str = "compare.json";
 /// File that makes a directory a capacity search's, or that of several.
 pub const CAPACITY_FILE: &str = "capacities.json";
 
+/// What the searches of a directory say of claims.
+pub const CAPACITY_CLAIMS_FILE: &str = "capacity-claims.json";
+
 /// File that makes a directory a map's.
 pub const MAP_FILE: &str = "map.json";
 

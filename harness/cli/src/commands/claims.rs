@@ -14,7 +14,7 @@ use crate::place;
 use crate::run::{RunDirectory, git_commit, now};
 
 /// Files over several runs that say something of claims: as `claims` or as `findings`.
-const OVER_RUNS: [&str; 4] = ["compare.json", "sweep.json", "capacity.json", "map.json"];
+const OVER_RUNS: [&str; 3] = [place::COMPARE_FILE, "sweep.json", place::CAPACITY_CLAIMS_FILE];
 
 /// Runs the command.
 ///

@@ -48,7 +48,7 @@ pub(crate) fn capacity(variant: Variant, replicas: u32, holds: (f64, f64)) -> Ca
             low: Some(holds.0),
             high: Some(holds.1),
         },
-        ended: None,
+        ended: Some("the interval is narrow enough".to_owned()),
         plateau: Some(limited_by(match variant {
             Variant::EventDriven => Cause::Wal,
             _ => Cause::ClaimLwlocks,

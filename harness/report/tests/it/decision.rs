@@ -34,7 +34,7 @@ fn capacity(variant: Variant, replicas: u32, holds: (f64, f64)) -> Capacity {
             low: Some(holds.0),
             high: Some(holds.1),
         },
-        ended: None,
+        ended: Some("the interval is narrow enough".to_owned()),
         plateau: Some(Attribution {
             dominant: Some(Cause::ClaimLwlocks),
             detail: "62 % of the active backends".to_owned(),

@@ -20,7 +20,7 @@ use self::steps::Bench;
 use super::running::{options, output_directory, overrides, resumed, shown, watch_interrupt, with_left_behind};
 use crate::args::Mode;
 use crate::failure::{FAILED, INTERRUPTED, INVALID, bad_input};
-use crate::place::{self, CAPACITY_FILE};
+use crate::place::{self, CAPACITY_CLAIMS_FILE as CLAIMS_FILE, CAPACITY_FILE};
 use crate::run::{self, Progress, RunDirectory};
 use crate::scenario::{self, Scenario};
 
@@ -149,6 +149,11 @@ fn conclude(whole: &RunDirectory, campaign: &Campaign) -> anyhow::Result<u8> {
     }
     let found: Vec<&Capacity> = searches.iter().map(|search| &search.capacity).collect();
     let claims: Vec<_> = [c05::judge(&found), c06::judge(&found)].concat();
+    let newest = found.iter().map(|capacity| &capacity.started_at).max();
+    whole.write_json(
+        CLAIMS_FILE,
+        &serde_json::json!({ "started_at": newest, "claims": claims }),
+    )?;
     let scenario = kept_scenario(whole, campaign, &[])?;
     let page = CapacityPage {
         title: scenario.document.title.trim(),

@@ -236,6 +236,9 @@ fn add_search(
     if !search.invalid_reasons.is_empty() {
         return Err(not_valid(&search.invalid_reasons));
     }
+    if search.ended.is_none() {
+        return Err(format!("it was broken off; go on with {} --resume DIR", search.command));
+    }
     // Such as a positive control, whose claim blocks: joined with the others, it would be taken for their noise.
     let known = variants.iter().find(|(variant, _)| *variant == search.variant);
     if let Some((_, known)) = known.filter(|(_, known)| *known != search.topology.settings) {

@@ -152,7 +152,8 @@ pub(super) fn replicas(basis: &Basis<'_>) -> Clause {
 pub(super) fn cause(ceiling: Option<&Ceiling<'_>>) -> (Clause, bool) {
     let plateau = ceiling.and_then(Ceiling::plateau);
     let dominant = plateau.and_then(|plateau| plateau.dominant);
-    let is_host = dominant.is_some_and(|cause| cause.is_not_the_engine());
+    let not_the_engine = ceiling.and_then(|ceiling| ceiling.searches.first()?.not_the_engine());
+    let is_host = not_the_engine.is_some();
     let answer = match dominant {
         None => Unknown,
         Some(_) if is_host => Unknown,
@@ -164,6 +165,7 @@ pub(super) fn cause(ceiling: Option<&Ceiling<'_>>) -> (Clause, bool) {
             "{name}: {}; the machine or the harness ended first, which says nothing of a mode",
             plateau.detail
         ),
+        (_, None) if is_host => format!("{}, which says nothing of a mode", not_the_engine.unwrap_or_default()),
         (Some(plateau), Some(name)) => format!("{name}: {}", plateau.detail),
         (Some(plateau), None) => plateau.detail.clone(),
         (None, _) => "no search says what limited it".to_owned(),
