@@ -42,7 +42,8 @@ impl FromStr for CallLimit {
                 calls_per_s: calls_per_s.parse().ok()?,
                 burst: burst.parse().ok()?,
             };
-            (limit.calls_per_s > 0.0 && limit.calls_per_s <= 1e6 && limit.burst > 0).then_some(limit)
+            let fits = (0.001..=1e6).contains(&limit.calls_per_s) && (1..=100_000).contains(&limit.burst);
+            fits.then_some(limit)
         };
         parsed().ok_or_else(|| "expected POLICY=CALLS_PER_S/BURST, as in protected=20/5".to_owned())
     }

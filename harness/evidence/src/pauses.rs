@@ -10,7 +10,9 @@ use crossover_proto::clock::MonotonicNs;
 
 use crate::ledger::Ledger;
 use crate::result::{FaultInfo, GroupPause, GroupPauses};
-use crate::unavailability::{Call, Window, begins_of, calls_of, clipped, longest_and_total_s, spans_of, windows};
+use crate::unavailability::{
+    Call, Window, begins_of, calls_of, clipped, is_open, longest_and_total_s, spans_of, windows,
+};
 
 /// Well above what a fetch and a begin take on a healthy system, and below any rebalance that is worth a look.
 const LEAST: Duration = Duration::from_millis(250);
@@ -67,7 +69,8 @@ impl Pauses {
         let mut of_partitions: BTreeMap<u32, Vec<Call>> = BTreeMap::new();
         for (job, place) in first_place {
             let begun = begins_of(ledger.moments(job));
-            let there = ledger.times(job).acked.filter(|_| !begun.is_empty());
+            let there = ledger.times(job).acked;
+            let there = there.filter(|_| is_open(&ledger.jobs()[job]) || !begun.is_empty());
             of_partitions.entry(place).or_default().extend(calls_of(there, &begun));
         }
         let mut groups: BTreeMap<String, OfGroup> = BTreeMap::new();
@@ -150,6 +153,20 @@ mod tests {
         assert!((3.0..3.01).contains(&whole.longest_s), "{whole:?}");
         assert!(whole.partition_longest_s >= whole.longest_s);
         assert!(whole.partition_total_s >= whole.partition_longest_s);
+    }
+
+    #[test]
+    fn a_group_that_never_comes_back_pauses_to_the_end() {
+        let mut scene = Scene::event_driven(&[1]);
+        scene.start_many(4);
+        scene.drain();
+        scene.start();
+        scene.relay();
+        scene.wait(Duration::from_secs(3));
+        // Something happens at the end, and the job's record is not begun.
+        scene.start_refused();
+        let whole = Pauses::of(&scene.ledger()).unwrap().whole();
+        assert!(whole.longest_s > 2.9, "{whole:?}");
     }
 
     #[test]

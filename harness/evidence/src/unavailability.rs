@@ -15,7 +15,7 @@ use std::time::Duration;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::history::Outcome;
 
-use crate::ledger::{Act, Ledger, Moment, Start};
+use crate::ledger::{Act, Job, Ledger, Moment, Start};
 use crate::measure::ready;
 use crate::result::{FaultInfo, Unavailability};
 use crate::snapshot::JobState;
@@ -146,10 +146,14 @@ fn begins(ledger: &Ledger<'_>) -> Vec<Call> {
     for (place, job) in ledger.jobs().iter().enumerate() {
         let begun = begins_of(ledger.moments(place));
         let ready = ready(ledger, place).map(|(at, _)| at);
-        let is_open = matches!(job.state, Some(JobState::Queued | JobState::Running));
-        calls.extend(calls_of(ready.filter(|_| is_open || !begun.is_empty()), &begun));
+        calls.extend(calls_of(ready.filter(|_| is_open(job) || !begun.is_empty()), &begun));
     }
     calls
+}
+
+/// Somebody still waits for it.
+pub(crate) fn is_open(job: &Job) -> bool {
+    matches!(job.state, Some(JobState::Queued | JobState::Running))
 }
 
 /// Every begin of a job, retries and repeats too.
@@ -176,11 +180,16 @@ fn completions(ledger: &Ledger<'_>) -> Vec<Call> {
         moments[ended..].iter().find(is_answer).map(|moment| moment.at)
     };
     let mut calls = Vec::with_capacity(ledger.jobs().len());
-    for place in 0..ledger.jobs().len() {
+    for (place, job) in ledger.jobs().iter().enumerate() {
         let moments = ledger.moments(place);
         let ends = moments.iter().enumerate();
         let ends = ends.filter(|(_, moment)| matches!(moment.act, Act::Finished(_)));
-        calls.extend(ends.filter_map(|(index, moment)| Some((moment.at, Some(answered(moments, index)?)))));
+        // A report that was never answered, of a job that another attempt brought to its end, waits for nobody any more.
+        let calls_of = |(index, moment): (usize, &Moment)| {
+            let answer = answered(moments, index);
+            (answer.is_some() || is_open(job)).then_some((moment.at, answer))
+        };
+        calls.extend(ends.filter_map(calls_of));
     }
     calls
 }

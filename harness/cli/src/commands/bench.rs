@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use crossover_testbed::RunLock;
 
-use super::running::{conclude, options, output_directory, overrides, run_name, watch_interrupt, with_left_behind};
+use super::running::{
+    conclude, options, output_directory, overrides, refuse_kept_control, run_name, watch_interrupt, with_left_behind,
+};
 use super::{compare, sweep};
 use crate::args::{BenchArgs, BenchMode, Mode};
 use crate::failure::bad_input;
@@ -38,6 +40,7 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         return Err(bad_input(format!("--keep: {} is a sweep: {why}", path.display())));
     }
 
+    refuse_kept_control(&args.run, &scenario, &path)?;
     let output = output_directory(&args.run.output)?;
     let directory = output.join(run_name(&scenario.name, args.mode.name()));
     let _lock = RunLock::acquire(&directory.file_name().unwrap_or_default().to_string_lossy())?;

@@ -10,8 +10,8 @@ use crossover_testbed::RunLock;
 use tokio::sync::watch;
 
 use super::running::{
-    code_of, conclude, options, output_directory, overrides, problems, run_name, shown, watch_interrupt,
-    with_left_behind,
+    code_of, conclude, options, output_directory, overrides, problems, refuse_kept_control, run_name, shown,
+    watch_interrupt, with_left_behind,
 };
 use super::sweep;
 use crate::args::{ChaosArgs, Mode};
@@ -123,6 +123,7 @@ pub async fn run(args: ChaosArgs) -> anyhow::Result<ExitCode> {
             let why = "the servers of one point would disturb the next; --set the keys of its sweep";
             return Err(bad_input(format!("--keep: {} is a sweep: {why}", path.display())));
         }
+        refuse_kept_control(&args.run, &scenario, &path)?;
         let modes = choice.modes(args.mode, &scenario.document)?;
         if modes.contains(&Mode::EventDriven) {
             run::broker_kind(&scenario.document, &args.run.containers)?;

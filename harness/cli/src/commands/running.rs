@@ -13,6 +13,7 @@ use crate::args::{Mode, RunArgs};
 use crate::failure::{FAILED, INTERRUPTED, INVALID, LEFT_BEHIND, bad_input};
 use crate::place;
 use crate::run::{Options, RunDirectory, RunMeta};
+use crate::scenario::Scenario;
 
 /// Room that a run may need for its history, samples and database copy (bytes).
 const DISK_NEEDED_BYTES: u64 = 500_000_000;
@@ -297,4 +298,19 @@ mod tests {
         assert_eq!(code(&run(false, false), &bad, &refuted), INVALID);
         assert_eq!(code(&run(false, true), &bad, &refuted), INTERRUPTED);
     }
+}
+
+/// The servers of the run would disturb its control run.
+///
+/// # Errors
+/// Bad input: both were asked for.
+pub fn refuse_kept_control(args: &RunArgs, scenario: &Scenario, path: &Path) -> anyhow::Result<()> {
+    if args.keep && scenario.document.control {
+        let why = "what is kept would disturb the control run; --set control=false as well";
+        return Err(bad_input(format!(
+            "--keep: {} has control = true: {why}",
+            path.display()
+        )));
+    }
+    Ok(())
 }

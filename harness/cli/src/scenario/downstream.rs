@@ -79,9 +79,9 @@ impl Policy {
             return refuse(place, problem);
         }
         match (self.calls_per_s, self.burst) {
-            (Some(rate), _) if !(rate > 0.0 && rate <= 1e6) => refuse(
+            (Some(rate), _) if !(0.001..=1e6).contains(&rate) => refuse(
                 format!("{place}.calls_per_s"),
-                format!("found {rate}; allowed is more than 0 and at most 1000000"),
+                format!("found {rate}; allowed is 0.001 to 1000000"),
             ),
             (None, Some(_)) => refuse(
                 format!("{place}.burst"),
@@ -97,6 +97,15 @@ impl Document {
     pub(super) fn validate_downstream(&self) -> Result<(), LoadError> {
         if let Some(downstream) = &self.downstream {
             downstream.validate()?;
+            let at_once = CALLS_OF_A_WORKER * self.topology.workers;
+            if downstream.capacity >= at_once {
+                let problem = format!(
+                    "found {}; allowed is less than {at_once}: the connection of a worker carries {CALLS_OF_A_WORKER} calls at once, \
+                     so it would never be full; add workers",
+                    downstream.capacity
+                );
+                return refuse("downstream.capacity".to_owned(), problem);
+            }
         }
         for (index, entry) in self.workload.definitions.iter().enumerate() {
             let Some(policy) = &entry.handler.downstream else {
@@ -123,5 +132,8 @@ impl Document {
         Ok(())
     }
 }
+
+/// Most calls under way on one connection: the server's limit of HTTP/2 streams.
+const CALLS_OF_A_WORKER: u32 = 200;
 
 const NO_TABLE: &str = "the scenario has no service that handlers call; add a table [downstream]";

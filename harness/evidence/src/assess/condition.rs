@@ -57,6 +57,14 @@ fn answer(given: &Given) -> (Answer, String, String) {
     }
     let is_quiet = below(waits.lock_wait_share_at_most, of.lock_wait_share)
         || below(waits.waiting_looks_share_at_most, of.waiting_looks_share);
+    if is_quiet && waits.windows_contended == 0 && waits.windows_with_load * 2 < waits.windows {
+        let reason = format!(
+            "hardly any load: only {} of {} windows had any; {numbers}",
+            waits.windows_with_load, waits.windows
+        );
+        let next = "assess again while jobs are dispatched, at the busiest hour";
+        return (Answer::Unknown, reason, next.to_owned());
+    }
     if is_quiet && waits.windows_contended == 0 {
         let next = "nothing, as long as the load stays what it was here; assess again at the busiest hour";
         return (Answer::No, numbers, next.to_owned());
@@ -84,6 +92,21 @@ fn too_little(given: &Given) -> Option<(String, String)> {
                 looks.taken + looks.failed
             ),
             "see why in samples.jsonl, and assess again".to_owned(),
+        ));
+    }
+    // Looks that hung or came late are time in which nothing was seen.
+    let due = given.sampled.duration_s * 1_000.0 / given.sampled.interval_ms as f64;
+    let unseen = 1.0 - f64::from(looks.taken) / due.max(1.0);
+    if unseen > of.failed_looks_share {
+        return Some((
+            format!(
+                "{} of {:.0} looks that were due were taken: for {} of the time nothing was seen, and a server under stress hides what \
+                 was asked for",
+                looks.taken,
+                due,
+                percent(unseen)
+            ),
+            "assess again, with a longer --interval if the server needs that long to answer".to_owned(),
         ));
     }
     if waits.windows_with_load == 0 || (given.table.writes_per_s() == 0.0 && waits.waiting_max == 0) {
@@ -189,6 +212,20 @@ mod tests {
     fn a_light_load_that_hardly_a_look_meets_is_a_no_by_the_looks_themselves() {
         let found = asked(&Scene::busy().without_activity());
         assert_eq!(found.answer, Answer::No, "{}", found.reason);
+    }
+
+    #[test]
+    fn a_load_that_is_hardly_there_is_no_clean_bill() {
+        let found = asked(&Scene::busy().without_activity().writing_until(5));
+        assert_eq!(found.answer, Answer::Unknown, "{}", found.reason);
+        assert!(found.reason.contains("hardly any load"), "{}", found.reason);
+    }
+
+    #[test]
+    fn time_in_which_looks_hung_settles_nothing() {
+        let found = asked(&Scene::busy().hung(30.0));
+        assert_eq!(found.answer, Answer::Unknown, "{}", found.reason);
+        assert!(found.reason.contains("120 of 180 looks"), "{}", found.reason);
     }
 
     #[test]

@@ -66,11 +66,12 @@ impl LiveActive {
         self.is_row_wait() && self.on_table
     }
 
-    /// Might it? It waits for a transaction in a statement on the job table, and the look came too late to see for which row;
-    /// or for the other inserter of a unique key.
+    /// Might it, given that its statement is one on the job table? It waits for a transaction, and the look came too late to
+    /// see for which row; or for the other inserter of a unique key. The text need not name the table: a function of the
+    /// queue's hides it.
     #[must_use]
     pub fn may_wait_for_row(&self) -> bool {
-        self.waits_for_row() || (self.is_row_wait() && self.relation.is_none() && self.names_table)
+        self.waits_for_row() || (self.is_row_wait() && self.relation.is_none())
     }
 
     /// Waits for the job table as a whole: DDL, or LOCK TABLE.

@@ -22,6 +22,10 @@ pub struct Scene {
     waiting: fn(u32) -> u32,
     on_lwlock: u32,
     writes_per_look: u64,
+    /// Looks after which nothing is written any more.
+    writes_until: u32,
+    /// Time in which no look came back (s).
+    hung_s: f64,
     seq_rows_per_look: u64,
     dead: u64,
     connections: u32,
@@ -42,6 +46,8 @@ impl Scene {
             waiting: |_| 0,
             on_lwlock: 0,
             writes_per_look: 50,
+            writes_until: u32::MAX,
+            hung_s: 0.0,
             seq_rows_per_look: 0,
             dead: 100,
             connections: 20,
@@ -73,6 +79,14 @@ impl Scene {
             writes_per_look,
             ..self
         }
+    }
+
+    pub fn writing_until(self, writes_until: u32) -> Self {
+        Self { writes_until, ..self }
+    }
+
+    pub fn hung(self, hung_s: f64) -> Self {
+        Self { hung_s, ..self }
     }
 
     pub fn without_activity(self) -> Self {
@@ -132,7 +146,7 @@ impl Scene {
             git_commit: None,
             started_at: "2026-01-01T00:00:00Z".to_owned(),
             intended_s: 60.0,
-            duration_s: f64::from(self.looks) / 2.0,
+            duration_s: f64::from(self.looks) / 2.0 + self.hung_s,
             interval_ms: 500,
             interrupted: self.looks < LOOKS,
         };
@@ -202,7 +216,7 @@ impl Scene {
             at_ms: u64::from(look) * 500,
             query_us: 900,
             table: TableCounts {
-                updated: u64::from(look) * self.writes_per_look,
+                updated: u64::from(look.min(self.writes_until)) * self.writes_per_look,
                 seq_rows_read: u64::from(look) * self.seq_rows_per_look,
                 live: 1_000,
                 dead: self.dead,

@@ -173,12 +173,17 @@ impl LocalKafka {
         for address in self.addresses_alive() {
             loop {
                 let response = exchange(&address, &access.attempt(name)).await;
-                let response = response.map_err(|failure| failure.explain(&address))?;
-                if access.is_refused_in(&response) == Some(refused) {
+                if let Ok(response) = &response
+                    && access.is_refused_in(response) == Some(refused)
+                {
+                    break;
+                }
+                // One that was killed meanwhile is not asked any more; one that starts answers soon.
+                if !self.addresses_alive().contains(&address) {
                     break;
                 }
                 if Instant::now() > deadline {
-                    return Ok(false);
+                    return response.map(|_| false).map_err(|failure| failure.explain(&address));
                 }
                 tokio::time::sleep(LOOK_EVERY).await;
             }

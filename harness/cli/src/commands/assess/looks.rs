@@ -53,6 +53,7 @@ pub async fn watch(
     let file = File::create(&path).with_context(|| format!("can't make {}", path.display()))?;
     let mut looking = Looking {
         server: Reconnecting::with(session.options, session.connection),
+        is_checked: true,
         found,
         began: Instant::now(),
         file,
@@ -105,6 +106,8 @@ fn no_look(samples: &[LiveSample], interrupted: bool) -> anyhow::Error {
 
 struct Looking<'a> {
     server: Reconnecting,
+    /// The session at hand was asked whether it is read-only and may see: a server that was away may come back as another.
+    is_checked: bool,
     found: &'a Found,
     began: Instant,
     file: File,
@@ -152,14 +155,19 @@ impl Looking<'_> {
         at_ms: u64,
         look: impl AsyncFnOnce(&mut PgConnection) -> Result<LiveSample, sqlx::Error>,
     ) -> LiveSample {
+        let is_checked = self.is_checked;
         let asked = async {
             let connection = self.server.get().await.ok_or("no connection")?;
+            if !is_checked {
+                check(connection).await?;
+            }
             look(connection).await.map_err(|error| error.to_string())
         };
         let answered: Result<LiveSample, String> = match tokio::time::timeout(ANSWERED_WITHIN, asked).await {
             Ok(answered) => answered,
             Err(_) => Err(format!("no answer within {ANSWERED_WITHIN:?}")),
         };
+        self.is_checked = answered.is_ok();
         answered.unwrap_or_else(|error| {
             self.server.lost();
             LiveSample::Failed { at_ms, error }
@@ -179,6 +187,7 @@ impl Looking<'_> {
             }
             Err(_) => {
                 self.server.lost();
+                self.is_checked = false;
                 None
             }
         }
@@ -194,6 +203,20 @@ impl Looking<'_> {
     fn at_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// A session that was made again: is it as the first one was?
+async fn check(connection: &mut PgConnection) -> Result<(), String> {
+    let row = sqlx::query(sql::SESSION).fetch_one(connection).await;
+    let row = row.map_err(|error| error.to_string())?;
+    let is = |name: &str| row.try_get::<bool, _>(name).map_err(|error| error.to_string());
+    if is("is_standby")? {
+        return Err("the server that answers now is a standby".to_owned());
+    }
+    if !is("is_read_only")? || !is("may_see")? {
+        return Err("the session that was made again is not read-only, or may not see what others do".to_owned());
+    }
+    Ok(())
 }
 
 /// The line that is seen meanwhile.

@@ -94,7 +94,8 @@ pub const STATEMENTS_SCHEMA: &str = "/* assess_statements_schema */
     SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
     WHERE extname = 'pg_stat_statements'";
 
-/// Statements with the table's name in them; `{schema}` is where the view is.
+/// Statements with the table's name in them; `{schema}` is where the view is. Those of data only: others are kept with their
+/// constants.
 pub const STATEMENTS: &str = "/* assess_statements */
     SELECT queryid, left(regexp_replace(min(query), '\\s+', ' ', 'g'), 400) AS text, sum(calls)::int8 AS calls,
            sum(total_exec_time)::float8 AS total_ms, sum(rows)::int8 AS rows,
@@ -102,4 +103,5 @@ pub const STATEMENTS: &str = "/* assess_statements */
     FROM {schema}.pg_stat_statements
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND queryid IS NOT NULL AND query ~* $1 AND query !~ '^/[*] assess_'
+      AND query ~* '^(\\s|/[*]([^*]|[*][^/])*[*]/)*(select|insert|update|delete|merge|with)\\y'
     GROUP BY queryid";

@@ -61,7 +61,7 @@ fn each_fault_of_a_scenario_is_named_with_its_place() {
         ),
         (
             tiny_with("rate_per_s = 40", "rate_per_s = 0"),
-            &["line 10, load[0].rate_per_s: found 0; allowed is more than 0"],
+            &["line 10, load[0].rate_per_s: found 0; allowed is 0.001"],
         ),
         (
             tiny_with("rate_per_s = 40", "rate_per_s = -5"),
