@@ -237,6 +237,21 @@ pub fn watch_interrupt() -> anyhow::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
+/// The servers of the run would disturb its control run.
+///
+/// # Errors
+/// Bad input: both were asked for.
+pub fn refuse_kept_control(args: &RunArgs, scenario: &Scenario, path: &Path) -> anyhow::Result<()> {
+    if args.keep && scenario.document.control {
+        let why = "what is kept would disturb the control run; --set control=false as well";
+        return Err(bad_input(format!(
+            "--keep: {} has control = true: {why}",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,19 +313,4 @@ mod tests {
         assert_eq!(code(&run(false, false), &bad, &refuted), INVALID);
         assert_eq!(code(&run(false, true), &bad, &refuted), INTERRUPTED);
     }
-}
-
-/// The servers of the run would disturb its control run.
-///
-/// # Errors
-/// Bad input: both were asked for.
-pub fn refuse_kept_control(args: &RunArgs, scenario: &Scenario, path: &Path) -> anyhow::Result<()> {
-    if args.keep && scenario.document.control {
-        let why = "what is kept would disturb the control run; --set control=false as well";
-        return Err(bad_input(format!(
-            "--keep: {} has control = true: {why}",
-            path.display()
-        )));
-    }
-    Ok(())
 }
