@@ -175,7 +175,7 @@ fn ctrl_c_in_the_middle_of_faults_mends_all_and_leaves_nothing() {
         fault("kill", "relay:leader", "500ms", "for = \"11s\""),
     ]);
     let place = Place::new();
-    let run = place.run_in_until_sent("event-driven", "broken-off", &scenario, &[], 40);
+    let run = place.run_in_until_sent("event-driven", "broken-off", &scenario, &[], 80);
     let processes = descendants(run.pid());
     kill(Pid::from_raw(run.pid()), Signal::SIGINT).unwrap();
     let said = run.wait();
