@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::thresholds::LockThresholds;
 use crate::capacity::holds::SLOPE_MAX;
 use crate::capacity::{Capacity, Interval, Variant};
-use crate::plateau::{Attribution, Cause};
+use crate::plateau::Cause;
 use crate::result::{LockLooks, PhaseResult, RunResult};
 
 /// Everything that was measured.
@@ -190,10 +190,12 @@ impl Ceiling<'_> {
         self.searches.first().map(|search| search.id.clone())
     }
 
-    /// Why it did not get faster, by the newest search that says so.
+    /// The newest search that says why it did not get faster, or that machine or harness were the limit. Both are to be asked of
+    /// one search: the cause of one and the machine of another say nothing of each other.
     #[must_use]
-    pub fn plateau(&self) -> Option<&Attribution> {
-        self.searches.iter().find_map(|search| search.plateau.as_ref())
+    pub fn explained_by(&self) -> Option<&Capacity> {
+        let explains = |search: &&&Capacity| search.plateau.is_some() || search.not_the_engine().is_some();
+        self.searches.iter().find(explains).copied()
     }
 }
 
@@ -222,13 +224,27 @@ impl Evidence {
         replicas.into_iter().map(of).collect()
     }
 
-    /// The number of replicas with which a variant carries most.
+    /// What a variant carries with any number of replicas: from the highest lower end to the highest upper end, open if one is. It
+    /// is cited by the number with the highest lower end.
     #[must_use]
     pub fn best(&self, variant: Variant) -> Option<Ceiling<'_>> {
+        let ceilings = self.ceilings(variant);
         let size = |ceiling: &Ceiling<'_>| (ceiling.holds.low.unwrap_or(0.0), ceiling.holds.high.unwrap_or(f64::MAX));
-        self.ceilings(variant)
+        let highs: Option<Vec<f64>> = ceilings.iter().map(|ceiling| ceiling.holds.high).collect();
+        let high = highs.and_then(|highs| highs.into_iter().reduce(f64::max));
+        let best = ceilings
             .into_iter()
-            .max_by(|a, b| size(a).partial_cmp(&size(b)).unwrap_or(std::cmp::Ordering::Equal))
+            .max_by(|a, b| size(a).partial_cmp(&size(b)).unwrap_or(std::cmp::Ordering::Equal))?;
+        let holds = Interval { high, ..best.holds };
+        Some(Ceiling { holds, ..best })
+    }
+
+    /// Why the upper end of what a variant carries is the machine's or the harness's, by any of its searches.
+    #[must_use]
+    pub fn not_the_engine(&self, variant: Variant) -> Option<String> {
+        let ceilings = self.ceilings(variant);
+        let mut searches = ceilings.iter().flat_map(|ceiling| &ceiling.searches);
+        searches.find_map(|search| search.not_the_engine())
     }
 }
 
@@ -433,5 +449,26 @@ mod tests {
             Some(2)
         );
         assert_eq!(evidence.best(Variant::EventDriven), None);
+    }
+
+    #[test]
+    fn what_a_variant_carries_reaches_as_far_as_with_any_number_of_replicas() {
+        let mut evidence = Evidence {
+            capacities: vec![
+                capacity(Variant::PollingTuned, 1, (1_000.0, 1_100.0)),
+                capacity(Variant::PollingTuned, 4, (950.0, 1_600.0)),
+            ],
+            ..Evidence::default()
+        };
+        let best = |evidence: &Evidence| evidence.best(Variant::PollingTuned).map(|best| best.holds).unwrap();
+        assert_eq!(
+            best(&evidence),
+            Interval {
+                low: Some(1_000.0),
+                high: Some(1_600.0)
+            }
+        );
+        evidence.capacities[1].holds.high = None;
+        assert_eq!(best(&evidence).high, None);
     }
 }

@@ -174,6 +174,28 @@ fn when_the_machine_was_the_limit_nothing_is_settled() {
 }
 
 #[test]
+fn a_cause_and_the_machine_are_read_from_the_same_search() {
+    let mut evidence = plateau_in_claiming();
+    evidence
+        .capacities
+        .retain(|capacity| capacity.variant != Variant::PollingTuned);
+    // The newest ended without a plateau, the one before on a full machine.
+    let mut older = capacity(Variant::PollingTuned, 1, (1_450.0, 1_550.0));
+    older.started_at = "2026-11-22T07:00:00Z".to_owned();
+    older.plateau = Some(limited_by(Cause::HostCpu));
+    let mut newest = capacity(Variant::PollingTuned, 1, (1_450.0, 1_550.0));
+    newest.plateau = None;
+    evidence.capacities.extend([older, newest]);
+    evidence.lock_waits = vec![waits(9_000.0, 0.0)];
+    let decision = of(&evidence, &large());
+    assert_eq!(clause(&decision, "cause-in-claiming").answer, Answer::Unknown);
+    assert_eq!(
+        (decision.verdict, decision.reason),
+        (Verdict::Inconclusive, Reason::HostLimit)
+    );
+}
+
+#[test]
 fn a_plateau_by_the_log_or_commits_never_says_move() {
     for cause in [Cause::Wal, Cause::Io, Cause::StatementCpu, Cause::Workers] {
         let mut evidence = plateau_in_claiming();

@@ -5,7 +5,7 @@ use super::super::evidence::Ceiling;
 use super::super::forecast::Need;
 use super::super::waits::{self, Seen};
 use super::{Basis, Clause, need_words, of_ceiling, rates};
-use crate::capacity::{Interval, Variant};
+use crate::capacity::{Capacity, Interval, Variant};
 use crate::text::measured;
 
 pub(super) fn lock_waits_of_tuned(basis: &Basis<'_>, need: Need) -> Clause {
@@ -150,9 +150,10 @@ pub(super) fn replicas(basis: &Basis<'_>) -> Clause {
 
 /// The cause of polling's ceiling, and whether it is the machine or the harness.
 pub(super) fn cause(ceiling: Option<&Ceiling<'_>>) -> (Clause, bool) {
-    let plateau = ceiling.and_then(Ceiling::plateau);
+    let search = ceiling.and_then(Ceiling::explained_by);
+    let plateau = search.and_then(|search| search.plateau.as_ref());
     let dominant = plateau.and_then(|plateau| plateau.dominant);
-    let not_the_engine = ceiling.and_then(|ceiling| ceiling.searches.first()?.not_the_engine());
+    let not_the_engine = search.and_then(Capacity::not_the_engine);
     let is_host = not_the_engine.is_some();
     let answer = match dominant {
         None => Unknown,
@@ -174,7 +175,7 @@ pub(super) fn cause(ceiling: Option<&Ceiling<'_>>) -> (Clause, bool) {
         id: "cause-in-claiming".to_owned(),
         text: "the ceiling's cause lies in claiming, which event-driven dispatch does not do".to_owned(),
         answer,
-        run: ceiling.and_then(Ceiling::run),
+        run: search.map(|search| search.id.clone()).or_else(|| ceiling?.run()),
         metric: "plateau.dominant".to_owned(),
         value: None,
         interval: None,
