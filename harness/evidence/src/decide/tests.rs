@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::fixture::{capacity, contended, limited_by, plateau_in_claiming, team, waits};
 use super::profile::{Expertise, KafkaSkill, LatencyObjective, Plan};
 use super::*;
-use crate::capacity::StepVerdict;
+use crate::capacity::{Capacity, StepVerdict};
 use crate::plateau::Cause;
 
 fn identity() -> Identity {
@@ -171,6 +171,91 @@ fn when_the_machine_was_the_limit_nothing_is_settled() {
     assert!(decision.next[0].why.contains("more processors"), "{:?}", decision.next);
     // A team that is far below any ceiling does not care.
     assert_eq!(of(&evidence, &small()).verdict, Verdict::StayPolling);
+}
+
+/// Waits at a need of 500 jobs/s, and what tuned polling and event-driven dispatch carry.
+fn waiting(tuned: Capacity, event: Capacity) -> Decision {
+    let mut evidence = contended();
+    evidence
+        .capacities
+        .retain(|capacity| capacity.variant == Variant::PollingDefault);
+    evidence.capacities.extend([tuned, event]);
+    of(&evidence, &team(500.0, (0.0, 0.0), Expertise::Experienced))
+}
+
+fn at_the_machines_limit(mut search: Capacity) -> Capacity {
+    search.steps[1].host_cpu_share = Some(0.97);
+    search
+}
+
+#[test]
+fn the_one_that_carries_less_must_not_have_been_held_up_by_the_machine() {
+    let tuned = |holds| capacity(Variant::PollingTuned, 1, holds);
+    let event = |holds| capacity(Variant::EventDriven, 1, holds);
+    let (low, high) = ((800.0, 900.0), (1_000.0, 1_100.0));
+    for decision in [
+        waiting(tuned(high), at_the_machines_limit(event(low))),
+        waiting(at_the_machines_limit(tuned(low)), event(high)),
+    ] {
+        assert_eq!(
+            (decision.verdict, decision.reason),
+            (Verdict::Inconclusive, Reason::HostLimit),
+            "{}",
+            decision.sentence
+        );
+        assert!(
+            clause(&decision, "event-driven-above-tuned")
+                .detail
+                .contains("97 % busy")
+        );
+    }
+    // Its upper end may be open.
+    let mut open = event(high);
+    open.holds.high = None;
+    let decision = waiting(at_the_machines_limit(tuned(low)), open);
+    assert_eq!(decision.reason, Reason::HostLimit, "{}", decision.sentence);
+    // What carries more may have been.
+    let decision = waiting(tuned(low), at_the_machines_limit(event(high)));
+    assert_eq!(decision.verdict, Verdict::MoveToEventDriven, "{}", decision.sentence);
+    let decision = waiting(at_the_machines_limit(tuned(high)), event(low));
+    assert_eq!(decision.reason, Reason::NothingGained, "{}", decision.sentence);
+}
+
+#[test]
+fn replicas_do_not_lift_only_if_the_machine_left_them_room_and_no_number_between_gains() {
+    let answer = |evidence: &Evidence| clause(&of(evidence, &large()), "replicas-do-not-lift").answer;
+    let tuned = |evidence: &mut Evidence, replicas: u32, change: &dyn Fn(&mut Capacity)| {
+        let mut searches = evidence.capacities.iter_mut();
+        let search = searches.find(|one| one.variant == Variant::PollingTuned && one.topology.replicas == replicas);
+        change(search.unwrap());
+    };
+    let mut evidence = plateau_in_claiming();
+    assert_eq!(answer(&evidence), Answer::Yes);
+    tuned(&mut evidence, 8, &|search| search.steps[1].host_cpu_share = Some(0.97));
+    assert_eq!(answer(&evidence), Answer::Unknown);
+    // It lifts, all the same.
+    tuned(&mut evidence, 2, &|search| {
+        (search.holds.low, search.holds.high) = (Some(2_000.0), Some(2_100.0));
+    });
+    assert_eq!(answer(&evidence), Answer::No);
+    // Four replicas may carry 40 % more, eight no more than one.
+    let mut evidence = plateau_in_claiming();
+    tuned(&mut evidence, 4, &|search| search.holds.high = Some(2_030.0));
+    assert_eq!(answer(&evidence), Answer::Unknown);
+}
+
+#[test]
+fn searches_of_other_commits_or_workers_are_not_compared() {
+    let change: [fn(&mut Capacity); 2] = [
+        |search| search.git_commit = Some("another".to_owned()),
+        |search| search.topology.workers += 1,
+    ];
+    for change in change {
+        let mut event = capacity(Variant::EventDriven, 1, (9_000.0, 9_500.0));
+        change(&mut event);
+        let decision = waiting(capacity(Variant::PollingTuned, 1, (800.0, 900.0)), event);
+        assert_eq!(decision.reason, Reason::EventDrivenUnknown);
+    }
 }
 
 #[test]
