@@ -6,7 +6,7 @@ use super::fixture::{capacity, contended, limited_by, plateau_in_claiming, team,
 use super::profile::{Expertise, KafkaSkill, LatencyObjective, Plan};
 use super::*;
 use crate::capacity::{Capacity, StepVerdict};
-use crate::plateau::Cause;
+use crate::plateau::{Attribution, Cause, Finding};
 
 fn identity() -> Identity {
     Identity {
@@ -296,6 +296,38 @@ fn a_plateau_by_the_log_or_commits_never_says_move() {
 }
 
 #[test]
+fn what_would_help_is_what_lifts_the_cause() {
+    let sentence = |cause, lift: &str| {
+        let mut evidence = plateau_in_claiming();
+        for capacity in &mut evidence.capacities {
+            let finding = |cause, lift: &str| Finding {
+                cause,
+                share: Some(0.9),
+                evidence: "90 %".to_owned(),
+                lift: lift.to_owned(),
+            };
+            let findings = vec![finding(Cause::Io, "another disk"), finding(cause, lift)];
+            capacity.plateau = Some(Attribution {
+                findings,
+                ..limited_by(cause)
+            });
+        }
+        evidence.lock_waits = vec![waits(9_000.0, 0.0)];
+        of(&evidence, &large()).sentence
+    };
+    assert_eq!(
+        sentence(Cause::Pool, "more connections per replica"),
+        "Stay with polling: what limits it (1,450 to 1,550 jobs/s) is not claiming but too few connections, which is to be set right \
+         whatever the way of dispatch; what would help: more connections per replica."
+    );
+    assert_eq!(
+        sentence(Cause::Wal, "a disk that flushes faster"),
+        "Stay with polling: what limits it (1,450 to 1,550 jobs/s) is not claiming but the write-ahead log, so event-driven dispatch \
+         would pay the same cost; what would help: a disk that flushes faster."
+    );
+}
+
+#[test]
 fn replicas_that_lift_the_ceiling_are_no_plateau() {
     let mut evidence = plateau_in_claiming();
     for capacity in &mut evidence.capacities {
@@ -324,6 +356,13 @@ fn tuning_comes_first_where_it_carries_the_need() {
         (decision.verdict, decision.reason),
         (Verdict::TunePollingFirst, Reason::TuningCures)
     );
+    let unknown = "still waits for rows of job is not known";
+    assert!(!decision.sentence.contains(unknown), "{}", decision.sentence);
+    let mut evidence = plateau_in_claiming();
+    evidence.lock_waits.clear();
+    let decision = of(&evidence, &profile);
+    assert_eq!(decision.reason, Reason::TuningCures);
+    assert!(decision.sentence.contains(unknown), "{}", decision.sentence);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //!             ∨ (replicas do not lift ∧ the cause lies in claiming ∧ the need meets default polling's ceiling ∧ tuned polling's too)
 //! condition 2 = Kafka expertise, or a credible plan
 //!
-//! tuning cures it (default fails or waits; tuned carries the need and does not wait)   → tune polling first
+//! tuning cures it (default fails or waits; tuned carries the need, no waits seen)       → tune polling first
 //! the need is far below the ceiling, no waits seen; or condition 1 or 2 does not hold   → stay (tune, if only that meets the latency)
 //! both hold, event-driven carries the need and lies above tuned polling                 → move
 //! both hold, event-driven does not lie above tuned polling                              → stay

@@ -68,7 +68,7 @@ pub fn all(basis: &Basis<'_>) -> (Vec<Clause>, Facts) {
     let meets_default = meets(basis, need, "meets-default", "default polling", default.as_ref());
     let meets_tuned = meets(basis, need, "meets-tuned", "tuned polling", tuned.as_ref());
     let (replicas, replicas_at_host) = replicas(basis);
-    let (cause, is_host) = cause(tuned.as_ref().or(default.as_ref()));
+    let (cause, is_host) = cause(limit(basis).as_ref());
     let carries = event_carries(need, event.as_ref());
     let (above, above_at_host) = event_above(basis, event.as_ref(), tuned.as_ref());
     let expertise = expertise(basis);
@@ -105,6 +105,12 @@ pub fn all(basis: &Basis<'_>) -> (Vec<Clause>, Facts) {
     ];
     clauses.extend(latency.into_iter().flatten());
     (clauses, facts)
+}
+
+/// The ceiling whose cause is asked for: tuned polling's if it is known, for that is the one that has to hold.
+pub(super) fn limit<'a>(basis: &Basis<'a>) -> Option<Ceiling<'a>> {
+    let best = |variant| basis.evidence.best(variant);
+    best(Variant::PollingTuned).or_else(|| best(Variant::PollingDefault))
 }
 
 fn expertise(basis: &Basis<'_>) -> Clause {
