@@ -207,14 +207,14 @@ fn outbox(
 fn with_waits(phases: &[PhaseResult], samples: &[Sample], origin: MonotonicNs, end: MonotonicNs) -> Vec<PhaseResult> {
     let with = |phase: &PhaseResult| {
         let from = origin.plus(Duration::from_secs_f64(phase.start_s));
-        // A prefill's jobs are worked on from the start of the load to the end of the drain.
-        let to = match phase.duration_s > 0.0 {
-            true => from.plus(Duration::from_secs_f64(phase.duration_s)),
-            false => end,
-        };
+        // A prefill's jobs are worked on from the start of the load to the last of them.
+        let length = Some(phase.duration_s).filter(|length| *length > 0.0);
+        let length = length.or_else(|| phase.drain_s());
+        let to = length.map_or(end, |length| from.plus(Duration::from_secs_f64(length)));
         let seen = samples::postgres(samples, from, to);
         PhaseResult {
             lock_wait_share: seen.lock_wait_share,
+            lock_looks: samples::lock_looks(samples, from, to),
             waits: seen.waits,
             ..phase.clone()
         }

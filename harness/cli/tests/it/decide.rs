@@ -279,6 +279,28 @@ fn runs_of_different_machines_are_not_mixed() {
 }
 
 #[test]
+fn only_the_commit_that_searched_last_is_heard_whatever_it_searched_for() {
+    let place = measured();
+    let newer = Capacity {
+        git_commit: Some("ba9876543210".to_owned()),
+        started_at: "2026-11-22T09:00:00Z".to_owned(),
+        ..capacity(Variant::EventDriven, 2, (40_000.0, 41_000.0))
+    };
+    write(&place, &newer);
+    let decision = decided(&place, &["--profile", "scenarios/teams/large.toml"]);
+    assert_eq!(decision.used, [newer.id]);
+    assert_eq!(decision.verdict, Verdict::Inconclusive, "{}", decision.sentence);
+    assert!(
+        decision
+            .left_out
+            .iter()
+            .all(|(_, why)| why == "of an older commit, 0123456789ab"),
+        "{:?}",
+        decision.left_out
+    );
+}
+
+#[test]
 fn a_search_with_other_settings_is_not_joined_with_the_newest() {
     let place = measured();
     let mut control = capacity(Variant::PollingDefault, 8, (10.0, 11.0));

@@ -248,6 +248,7 @@ fn phase(name: &str, start_s: f64, duration_s: f64, per_s: f64, p50: f64, best: 
         throughput: Throughput::default(),
         waits: Vec::new(),
         lock_wait_share: None,
+        lock_looks: None,
         backlog: None,
     }
 }

@@ -6,6 +6,7 @@ use crate::capacity::search::Settings;
 use crate::capacity::{Capacity, Interval, SCHEMA_VERSION, Step, StepVerdict, Variant};
 use crate::claims::fixture::Runs;
 use crate::plateau::{Attribution, Cause};
+use crate::result::LockLooks;
 
 /// A search with this interval; its steps are the interval's ends, and its plateau lies in claiming for polling.
 pub(crate) fn capacity(variant: Variant, replicas: u32, holds: (f64, f64)) -> Capacity {
@@ -75,8 +76,14 @@ pub(crate) fn waits(rate_per_s: f64, share: f64) -> LockWaits {
         variant: Variant::PollingDefault,
         offered_per_s: rate_per_s,
         completed_per_s: rate_per_s,
+        replicas: 1,
+        claims_are_limit: false,
         seconds: 20.0,
         share,
+        looks: Some(LockLooks {
+            with_active: 400,
+            shares_by_second: vec![share; 20],
+        }),
     }
 }
 

@@ -44,6 +44,12 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str) -> Vec<Next> {
             search(Variant::PollingTuned, scenario),
             "not settled (host): on a machine with more processors, so that a mode is the limit and not the machine",
         );
+        if facts.event_host_limit {
+            add(
+                search(Variant::EventDriven, scenario),
+                "not settled (host): on that machine as well, to be compared with it",
+            );
+        }
         return all;
     }
     if reason == Reason::NeitherCarries {

@@ -1,11 +1,12 @@
 //! The verdict in one sentence that a manager can read, and what it does not say.
 
 use super::Answer;
-use super::clauses::{Basis, need_words, rates};
+use super::clauses::{self, Basis, need_words, rates};
 use super::evidence::Ceiling;
 use super::forecast::Forecast;
 use super::verdict::{Facts, Reason};
 use crate::capacity::Variant;
+use crate::plateau::Cause;
 
 /// One sentence.
 #[must_use]
@@ -21,7 +22,11 @@ pub fn of(basis: &Basis<'_>, reason: Reason, facts: &Facts, forecast: &Forecast)
     match reason {
         Reason::TuningCures => format!(
             "Tune polling first: as it is set it will not do ({default}), tuned it carries {tuned}, and the need within {months} \
-             months is {need}."
+             months is {need}{}.",
+            match facts.lock_waits_tuned {
+                Answer::Unknown => "; whether tuned polling still waits for rows of job is not known",
+                _ => "",
+            }
         ),
         Reason::TuningMeetsLatency => "Tune polling first: it carries the load, and meets the latency objective once it is tuned; latency alone is no \
                                        reason for Kafka."
@@ -29,7 +34,7 @@ pub fn of(basis: &Basis<'_>, reason: Reason, facts: &Facts, forecast: &Forecast)
         Reason::FarBelow => {
             format!("Stay with polling: it carries {default}, far above the {need} needed within {months} months.")
         }
-        Reason::NoCeilingHit => no_ceiling(facts, &default, &tuned, &need, &months),
+        Reason::NoCeilingHit => no_ceiling(basis, facts, &default, &tuned, &need, &months),
         Reason::NoExpertise => format!(
             "Stay with polling: the team has neither Kafka expertise nor a credible plan to get it{}.",
             match facts.ceiling_hit() {
@@ -72,7 +77,7 @@ pub fn of(basis: &Basis<'_>, reason: Reason, facts: &Facts, forecast: &Forecast)
     }
 }
 
-fn no_ceiling(facts: &Facts, default: &str, tuned: &str, need: &str, months: &str) -> String {
+fn no_ceiling(basis: &Basis<'_>, facts: &Facts, default: &str, tuned: &str, need: &str, months: &str) -> String {
     if facts.meets_default == Answer::No {
         return format!("Stay with polling: it carries {default}, and the need within {months} months is {need}.");
     }
@@ -80,12 +85,28 @@ fn no_ceiling(facts: &Facts, default: &str, tuned: &str, need: &str, months: &st
         return format!("Stay with polling: tuned it carries {tuned}, and the need within {months} months is {need}.");
     }
     if facts.in_claiming == Answer::No {
-        return format!(
-            "Stay with polling: what limits it ({default}) is not claiming, so event-driven dispatch would pay the same cost; a \
-             larger server or fewer writes a job would help."
-        );
+        return format!("Stay with polling: what limits it {}.", advice(basis));
     }
     format!("Stay with polling: more replicas still lift its ceiling ({default}).")
+}
+
+/// Where polling's limit lies, if not in claiming, whether event-driven dispatch would pay for it too, and what would lift it.
+fn advice(basis: &Basis<'_>) -> String {
+    let ceiling = clauses::limit(basis);
+    let limited = format!("({}) is not claiming", ceiling_words(ceiling.as_ref()));
+    let plateau = ceiling
+        .as_ref()
+        .and_then(|ceiling| ceiling.explained_by()?.plateau.as_ref());
+    let Some((plateau, cause)) = plateau.and_then(|plateau| Some((plateau, plateau.dominant?))) else {
+        return limited;
+    };
+    let of_the_cause = plateau.findings.iter().find(|finding| finding.cause == cause);
+    let help = of_the_cause.map_or_else(String::new, |finding| format!("; what would help: {}", finding.lift));
+    let who = match cause {
+        Cause::Pool | Cause::Workers | Cause::HeldHorizon => "which is to be set right whatever the way of dispatch",
+        _ => "so event-driven dispatch would pay the same cost",
+    };
+    format!("{limited} but {}, {who}{help}", cause.words())
 }
 
 fn ceiling_words(ceiling: Option<&Ceiling<'_>>) -> String {

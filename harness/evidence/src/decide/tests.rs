@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::fixture::{capacity, contended, limited_by, plateau_in_claiming, team, waits};
 use super::profile::{Expertise, KafkaSkill, LatencyObjective, Plan};
 use super::*;
-use crate::capacity::StepVerdict;
-use crate::plateau::Cause;
+use crate::capacity::{Capacity, StepVerdict};
+use crate::plateau::{Attribution, Cause, Finding};
 
 fn identity() -> Identity {
     Identity {
@@ -173,6 +173,113 @@ fn when_the_machine_was_the_limit_nothing_is_settled() {
     assert_eq!(of(&evidence, &small()).verdict, Verdict::StayPolling);
 }
 
+/// Waits at a need of 500 jobs/s, and what tuned polling and event-driven dispatch carry.
+fn waiting(tuned: Capacity, event: Capacity) -> Decision {
+    let mut evidence = contended();
+    evidence
+        .capacities
+        .retain(|capacity| capacity.variant == Variant::PollingDefault);
+    evidence.capacities.extend([tuned, event]);
+    of(&evidence, &team(500.0, (0.0, 0.0), Expertise::Experienced))
+}
+
+fn at_the_machines_limit(mut search: Capacity) -> Capacity {
+    search.steps[1].host_cpu_share = Some(0.97);
+    search
+}
+
+#[test]
+fn the_one_that_carries_less_must_not_have_been_held_up_by_the_machine() {
+    let tuned = |holds| capacity(Variant::PollingTuned, 1, holds);
+    let event = |holds| capacity(Variant::EventDriven, 1, holds);
+    let (low, high) = ((800.0, 900.0), (1_000.0, 1_100.0));
+    for decision in [
+        waiting(tuned(high), at_the_machines_limit(event(low))),
+        waiting(at_the_machines_limit(tuned(low)), event(high)),
+    ] {
+        assert_eq!(
+            (decision.verdict, decision.reason),
+            (Verdict::Inconclusive, Reason::HostLimit),
+            "{}",
+            decision.sentence
+        );
+        assert!(
+            clause(&decision, "event-driven-above-tuned")
+                .detail
+                .contains("97 % busy")
+        );
+    }
+    // Its upper end may be open.
+    let mut open = event(high);
+    open.holds.high = None;
+    let decision = waiting(at_the_machines_limit(tuned(low)), open);
+    assert_eq!(decision.reason, Reason::HostLimit, "{}", decision.sentence);
+    // What carries more may have been.
+    let decision = waiting(tuned(low), at_the_machines_limit(event(high)));
+    assert_eq!(decision.verdict, Verdict::MoveToEventDriven, "{}", decision.sentence);
+    let decision = waiting(at_the_machines_limit(tuned(high)), event(low));
+    assert_eq!(decision.reason, Reason::NothingGained, "{}", decision.sentence);
+}
+
+#[test]
+fn replicas_do_not_lift_only_if_the_machine_left_them_room_and_no_number_between_gains() {
+    let answer = |evidence: &Evidence| clause(&of(evidence, &large()), "replicas-do-not-lift").answer;
+    let tuned = |evidence: &mut Evidence, replicas: u32, change: &dyn Fn(&mut Capacity)| {
+        let mut searches = evidence.capacities.iter_mut();
+        let search = searches.find(|one| one.variant == Variant::PollingTuned && one.topology.replicas == replicas);
+        change(search.unwrap());
+    };
+    let mut evidence = plateau_in_claiming();
+    assert_eq!(answer(&evidence), Answer::Yes);
+    tuned(&mut evidence, 8, &|search| search.steps[1].host_cpu_share = Some(0.97));
+    assert_eq!(answer(&evidence), Answer::Unknown);
+    // It lifts, all the same.
+    tuned(&mut evidence, 2, &|search| {
+        (search.holds.low, search.holds.high) = (Some(2_000.0), Some(2_100.0));
+    });
+    assert_eq!(answer(&evidence), Answer::No);
+    // Four replicas may carry 40 % more, eight no more than one.
+    let mut evidence = plateau_in_claiming();
+    tuned(&mut evidence, 4, &|search| search.holds.high = Some(2_030.0));
+    assert_eq!(answer(&evidence), Answer::Unknown);
+}
+
+#[test]
+fn searches_of_other_commits_or_workers_are_not_compared() {
+    let change: [fn(&mut Capacity); 2] = [
+        |search| search.git_commit = Some("another".to_owned()),
+        |search| search.topology.workers += 1,
+    ];
+    for change in change {
+        let mut event = capacity(Variant::EventDriven, 1, (9_000.0, 9_500.0));
+        change(&mut event);
+        let decision = waiting(capacity(Variant::PollingTuned, 1, (800.0, 900.0)), event);
+        assert_eq!(decision.reason, Reason::EventDrivenUnknown);
+    }
+}
+
+#[test]
+fn a_cause_and_the_machine_are_read_from_the_same_search() {
+    let mut evidence = plateau_in_claiming();
+    evidence
+        .capacities
+        .retain(|capacity| capacity.variant != Variant::PollingTuned);
+    // The newest ended without a plateau, the one before on a full machine.
+    let mut older = capacity(Variant::PollingTuned, 1, (1_450.0, 1_550.0));
+    older.started_at = "2026-11-22T07:00:00Z".to_owned();
+    older.plateau = Some(limited_by(Cause::HostCpu));
+    let mut newest = capacity(Variant::PollingTuned, 1, (1_450.0, 1_550.0));
+    newest.plateau = None;
+    evidence.capacities.extend([older, newest]);
+    evidence.lock_waits = vec![waits(9_000.0, 0.0)];
+    let decision = of(&evidence, &large());
+    assert_eq!(clause(&decision, "cause-in-claiming").answer, Answer::Unknown);
+    assert_eq!(
+        (decision.verdict, decision.reason),
+        (Verdict::Inconclusive, Reason::HostLimit)
+    );
+}
+
 #[test]
 fn a_plateau_by_the_log_or_commits_never_says_move() {
     for cause in [Cause::Wal, Cause::Io, Cause::StatementCpu, Cause::Workers] {
@@ -186,6 +293,38 @@ fn a_plateau_by_the_log_or_commits_never_says_move() {
         assert_eq!(decision.verdict, Verdict::StayPolling, "{}", decision.sentence);
         assert!(decision.sentence.contains("not claiming"), "{}", decision.sentence);
     }
+}
+
+#[test]
+fn what_would_help_is_what_lifts_the_cause() {
+    let sentence = |cause, lift: &str| {
+        let mut evidence = plateau_in_claiming();
+        for capacity in &mut evidence.capacities {
+            let finding = |cause, lift: &str| Finding {
+                cause,
+                share: Some(0.9),
+                evidence: "90 %".to_owned(),
+                lift: lift.to_owned(),
+            };
+            let findings = vec![finding(Cause::Io, "another disk"), finding(cause, lift)];
+            capacity.plateau = Some(Attribution {
+                findings,
+                ..limited_by(cause)
+            });
+        }
+        evidence.lock_waits = vec![waits(9_000.0, 0.0)];
+        of(&evidence, &large()).sentence
+    };
+    assert_eq!(
+        sentence(Cause::Pool, "more connections per replica"),
+        "Stay with polling: what limits it (1,450 to 1,550 jobs/s) is not claiming but too few connections, which is to be set right \
+         whatever the way of dispatch; what would help: more connections per replica."
+    );
+    assert_eq!(
+        sentence(Cause::Wal, "a disk that flushes faster"),
+        "Stay with polling: what limits it (1,450 to 1,550 jobs/s) is not claiming but the write-ahead log, so event-driven dispatch \
+         would pay the same cost; what would help: a disk that flushes faster."
+    );
 }
 
 #[test]
@@ -217,6 +356,13 @@ fn tuning_comes_first_where_it_carries_the_need() {
         (decision.verdict, decision.reason),
         (Verdict::TunePollingFirst, Reason::TuningCures)
     );
+    let unknown = "still waits for rows of job is not known";
+    assert!(!decision.sentence.contains(unknown), "{}", decision.sentence);
+    let mut evidence = plateau_in_claiming();
+    evidence.lock_waits.clear();
+    let decision = of(&evidence, &profile);
+    assert_eq!(decision.reason, Reason::TuningCures);
+    assert!(decision.sentence.contains(unknown), "{}", decision.sentence);
 }
 
 #[test]

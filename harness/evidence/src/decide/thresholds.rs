@@ -52,7 +52,8 @@ pub struct LockThresholds {
     /// Looks a second that count as independent. The sampler looks 20 times and sees several backends each time, but neighbours see
     /// some of the same waits: every second look counts, and as one.
     pub looks_per_s: f64,
-    /// Completed ÷ offered below this means saturated: calm at that point speaks for every rate, since more load changes nothing.
+    /// Completed ÷ offered below this means saturated, if the backlog grew and neither workers nor machine were the limit: calm at
+    /// that point speaks for every rate, since more load changes nothing.
     pub saturated_below: f64,
 }
 

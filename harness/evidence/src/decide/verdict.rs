@@ -5,7 +5,7 @@
 //!             ∨ (replicas do not lift ∧ the cause lies in claiming ∧ the need meets default polling's ceiling ∧ tuned polling's too)
 //! condition 2 = Kafka expertise, or a credible plan
 //!
-//! tuning cures it (default fails or waits; tuned carries the need and does not wait)   → tune polling first
+//! tuning cures it (default fails or waits; tuned carries the need, no waits seen)       → tune polling first
 //! the need is far below the ceiling, no waits seen; or condition 1 or 2 does not hold   → stay (tune, if only that meets the latency)
 //! both hold, event-driven carries the need and lies above tuned polling                 → move
 //! both hold, event-driven does not lie above tuned polling                              → stay
@@ -87,6 +87,8 @@ pub struct Facts {
     pub event_carries: Answer,
     /// Its interval lies above tuned polling's.
     pub event_above_tuned: Answer,
+    /// That is not known, since the machine or the harness was the limit of the one that carries less.
+    pub event_host_limit: bool,
     /// Default polling misses the latency objective.
     pub latency_missed: Answer,
     /// Tuned polling meets it.
@@ -138,6 +140,7 @@ fn move_if_it_pays(facts: &Facts) -> (Verdict, Reason) {
     match (facts.event_carries, facts.event_above_tuned) {
         (Yes, Yes) => (Verdict::MoveToEventDriven, Reason::BothHold),
         (No, _) => (Verdict::Inconclusive, Reason::NeitherCarries),
+        (_, Unknown) if facts.event_host_limit => (Verdict::Inconclusive, Reason::HostLimit),
         (_, No) => stay(facts, Reason::NothingGained),
         _ => (Verdict::Inconclusive, Reason::EventDrivenUnknown),
     }
@@ -161,6 +164,7 @@ mod tests {
                 in_claiming: answers(code, 6),
                 event_carries: answers(code, 7),
                 event_above_tuned: answers(code, 8),
+                event_host_limit: flags & 1 == 1,
                 host_limit: flags & 1 == 1,
                 far_below: flags & 2 == 2,
                 latency_missed: Answer::of(flags & 4 == 4),
@@ -187,6 +191,7 @@ mod tests {
             far_below: false,
             event_carries: Yes,
             event_above_tuned: Yes,
+            event_host_limit: false,
             latency_missed: No,
             latency_tuned_meets: No,
         };
@@ -315,6 +320,7 @@ mod tests {
             far_below: true,
             event_carries: Unknown,
             event_above_tuned: Unknown,
+            event_host_limit: false,
             latency_missed: Unknown,
             latency_tuned_meets: Unknown,
         };

@@ -1,8 +1,9 @@
 //! Sustained waits for `job` rows at the need: the first half of condition 1.
 //!
 //! What waits at a rate waits at a higher one too, and what does not wait at a rate does not at a lower one. So waits seen at or
-//! below the least need are a yes, calm at or above the greatest need (or of an engine that could not do more) is a no, and all else
-//! is unknown. A look that another look of more load contradicts is noise.
+//! below the least need are a yes, calm at or above the greatest need (or of an engine that could not claim more) is a no, and all else
+//! is unknown. A look that another look of more load, with as many
+//! replicas, contradicts is noise.
 
 use super::answer::Answer;
 use super::evidence::{Evidence, LiveWaits, LockWaits};
@@ -39,7 +40,10 @@ pub fn at_the_need<'a>(
         .filter(|look| look.variant == variant)
         .collect();
     let calm = || looks.iter().copied().filter(|look| look.is_calm(thresholds));
-    let contradicted = |look: &LockWaits| calm().any(|calm| calm.speaks_up_to_per_s(thresholds) >= look.offered_per_s);
+    let contradicted = |look: &LockWaits| {
+        let mut alike = calm().filter(|calm| calm.replicas == look.replicas);
+        alike.any(|calm| calm.speaks_up_to_per_s(thresholds) >= look.offered_per_s)
+    };
     let at_or_below = |look: &&LockWaits, need: Option<f64>| need.is_some_and(|need| look.offered_per_s <= need);
     let contended = looks
         .iter()
@@ -130,16 +134,33 @@ mod tests {
     #[test]
     fn calm_of_a_saturated_engine_speaks_for_every_rate() {
         let saturated = LockWaits {
+            claims_are_limit: true,
             completed_per_s: 300.0,
             ..waits(500.0, 0.01)
         };
         let backlog = LockWaits {
+            claims_are_limit: true,
             is_backlog: true,
             ..waits(500.0, 0.01)
         };
         for look in [saturated, backlog] {
             assert_eq!(ask(&[look], None, (5_000.0, 6_000.0)), Answer::No);
         }
+    }
+
+    #[test]
+    fn calm_of_one_replica_does_not_delete_the_waits_of_eight() {
+        let calm = LockWaits {
+            claims_are_limit: true,
+            completed_per_s: 400.0,
+            ..waits(500.0, 0.01)
+        };
+        let eight = LockWaits {
+            replicas: 8,
+            ..waits(800.0, 0.3)
+        };
+        assert_eq!(ask(&[calm.clone(), eight], None, (900.0, 950.0)), Answer::Yes);
+        assert_eq!(ask(&[calm, waits(800.0, 0.3)], None, (900.0, 950.0)), Answer::No);
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl Measures {
                 throughput: completed.to_throughput(),
                 waits: Vec::new(),
                 lock_wait_share: None,
+                lock_looks: None,
                 backlog,
             }
         });

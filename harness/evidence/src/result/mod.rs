@@ -13,8 +13,8 @@ pub use self::backlog::BacklogInfo;
 pub use self::judged::{Check, Claim, ClaimVerdict, FaultInfo, LedgerInfo, Unavailability, Verdict};
 pub use self::latency::{Hop, LatencySet, Percentiles, Throughput};
 pub use self::seen::{
-    DownstreamInfo, DownstreamPolicy, GroupPause, GroupPauses, IdleInfo, IdlePart, InstrumentInfo, LagInfo, Neighbours,
-    OutboxInfo, PostgresInfo, ProcessCost, TopicSkew, WaitShare,
+    DownstreamInfo, DownstreamPolicy, GroupPause, GroupPauses, IdleInfo, IdlePart, InstrumentInfo, LagInfo, LockLooks,
+    Neighbours, OutboxInfo, PostgresInfo, ProcessCost, TopicSkew, WaitShare,
 };
 
 /// Raised when a reader of the last version would misread this one.
@@ -243,9 +243,23 @@ pub struct PhaseResult {
     pub waits: Vec<WaitShare>,
     /// Waits for `job` rows ÷ active engine backends during the phase; `null` if no backend was seen active.
     pub lock_wait_share: Option<f64>,
+    /// How that share came about; `null` if nobody looked, or the run is an old one.
+    #[serde(default)]
+    pub lock_looks: Option<LockLooks>,
     /// What piled up; `null` for a phase without arrivals of its own time, or without a history.
     #[serde(default)]
     pub backlog: Option<BacklogInfo>,
+}
+
+impl PhaseResult {
+    /// How long the jobs of a prefill took, from the start of the load to the last of them (s). `None` for a timed phase, or if
+    /// none was completed.
+    #[must_use]
+    pub fn drain_s(&self) -> Option<f64> {
+        let rate = self.throughput.completed_per_s;
+        let drained = self.duration_s <= 0.0 && rate > 0.0;
+        drained.then(|| self.latency_ms.dispatch.count as f64 / rate)
+    }
 }
 
 /// Arrivals of a phase.

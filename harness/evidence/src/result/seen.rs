@@ -22,6 +22,15 @@ pub struct PostgresInfo {
     pub connections_max: u32,
 }
 
+/// The looks behind a share of waits for `job` rows: how many there were, and whether the waits lasted.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct LockLooks {
+    /// Looks that saw an active engine backend.
+    pub with_active: u64,
+    /// Backends waiting for `job` rows ÷ active ones, of each second in which one was seen active, in order.
+    pub shares_by_second: Vec<f64>,
+}
+
 /// A wait and its share of the active engine backends. `CPU` stands for "active and not waiting".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WaitShare {

@@ -1,6 +1,6 @@
 //! What the samplers wrote, line by line, and what it adds up to.
 //!
-//! - [`postgres`]: waits, connections, dead tuples; [`sampler_cost`]: the sampler on itself;
+//! - [`postgres`]: waits, connections, dead tuples; [`lock_looks`]: whether waits lasted; [`sampler_cost`]: the sampler on itself;
 //! - [`statements`], [`pool_wait_share`]: what statements cost, and how long they wait for a connection;
 //! - [`processes`], [`host_cpu_share`]: CPU and memory; [`idle`]: what the parts cost at rest;
 //! - [`outbox`], [`lag`]: what waits on its way to the workers, event-driven mode;
@@ -24,7 +24,7 @@ use crate::downstream::PolicyCounts;
 pub use self::downstream::downstream;
 pub use self::idle::idle;
 pub use self::pool::pool_wait_share;
-pub use self::postgres::{postgres, sampler_cost};
+pub use self::postgres::{lock_looks, postgres, sampler_cost};
 pub use self::queues::{lag, outbox};
 pub use self::statements::{claim_blocks_per_row, statements};
 pub use self::timeline::fill_series;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crossover_proto::clock::MonotonicNs;
 
-use super::{Sample, within};
-use crate::result::{PostgresInfo, WaitShare};
+use super::{Active, Sample, within};
+use crate::result::{LockLooks, PostgresInfo, WaitShare};
 
 /// What PostgreSQL's samples in `from..to` add up to.
 #[must_use]
@@ -64,6 +64,36 @@ pub fn postgres(samples: &[Sample], from: MonotonicNs, to: MonotonicNs) -> Postg
     info
 }
 
+/// The looks at waits for `job` rows in `from..to`, second by second; `None` if nobody looked.
+#[must_use]
+pub fn lock_looks(samples: &[Sample], from: MonotonicNs, to: MonotonicNs) -> Option<LockLooks> {
+    let mut looked = false;
+    let mut with_active = 0;
+    let mut by_second: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for sample in within(samples, from, to) {
+        let Sample::Activity { at, active, .. } = sample else {
+            continue;
+        };
+        looked = true;
+        let count = |counts: &dyn Fn(&Active) -> bool| -> u64 {
+            let groups = active.iter().filter(|group| counts(group));
+            groups.map(|group| u64::from(group.count)).sum()
+        };
+        let all = count(&|_| true);
+        if all > 0 {
+            with_active += 1;
+            let second = by_second.entry(at.saturating_sub(from.0) / 1_000_000_000).or_default();
+            second.0 += count(&Active::waits_for_job_row);
+            second.1 += all;
+        }
+    }
+    let share = |(waiting, all): (u64, u64)| waiting as f64 / all as f64;
+    looked.then(|| LockLooks {
+        with_active,
+        shares_by_second: by_second.into_values().map(share).collect(),
+    })
+}
+
 /// The sampler's own query: median time (ms), and samples per second that were reached.
 #[must_use]
 pub fn sampler_cost(samples: &[Sample]) -> (Option<f64>, Option<f64>) {
@@ -91,7 +121,6 @@ pub fn sampler_cost(samples: &[Sample]) -> (Option<f64>, Option<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::Active;
 
     fn active(wait_type: &str, event: &str, relation: Option<&str>, count: u32) -> Active {
         Active {
@@ -142,6 +171,28 @@ mod tests {
         assert_eq!(
             info.other_lock_wait_shares,
             vec![("advisory".to_owned(), 0.2), ("rows of instance".to_owned(), 0.2)]
+        );
+    }
+
+    #[test]
+    fn looks_are_those_that_saw_a_backend_and_a_queue_of_one_second_is_of_that_second_only() {
+        let second = 1_000_000_000;
+        let waiting = || active("Lock", "tuple", Some("job"), 30);
+        let samples = [
+            activity(second, vec![active("CPU", "", None, 1)]),
+            activity(second + second / 2, Vec::new()),
+            activity(2 * second, vec![active("CPU", "", None, 1)]),
+            activity(3 * second, vec![active("CPU", "", None, 10), waiting()]),
+        ];
+        let looks = lock_looks(&samples, MonotonicNs(second), MonotonicNs(9 * second));
+        let expected = LockLooks {
+            with_active: 3,
+            shares_by_second: vec![0.0, 0.0, 0.75],
+        };
+        assert_eq!(looks, Some(expected));
+        assert_eq!(
+            lock_looks(&samples, MonotonicNs(8 * second), MonotonicNs(9 * second)),
+            None
         );
     }
 

@@ -168,21 +168,22 @@ fn is_worth_telling(item: &Item, scenario: Option<&str>) -> bool {
     }
 }
 
-/// Of each variant and number of replicas only the searches of the commit that ran last; of live systems only the newest look.
+/// Only the searches of the commit that searched last, whatever for; of live systems only the newest look.
 fn without_older(items: Vec<Item>) -> (Vec<Item>, Vec<(String, String)>) {
-    let key = |search: &Capacity| (search.variant, search.topology.replicas);
-    let newest_commit = |of: &Capacity| {
-        let searches = items.iter().filter_map(|item| match &item.content {
-            Content::Capacity(search, _) if key(search) == key(of) && search.invalid_reasons.is_empty() => Some(search),
-            _ => None,
-        });
-        let newest = searches.max_by(|a, b| a.started_at.cmp(&b.started_at))?;
-        Some(newest.git_commit.clone())
-    };
+    let searches = items.iter().filter_map(|item| match &item.content {
+        Content::Capacity(search, _) if search.invalid_reasons.is_empty() && search.ended.is_some() => Some(search),
+        _ => None,
+    });
+    let newest = searches.max_by(|a, b| a.started_at.cmp(&b.started_at));
+    let newest_commit = newest.map(|search| search.git_commit.clone());
     let live = items.iter().filter(|item| matches!(item.content, Content::Live(_)));
     let newest_live = live.map(|item| item.name.clone()).max();
     let reason = |item: &Item| match &item.content {
-        Content::Capacity(search, _) if newest_commit(search).is_some_and(|newest| newest != search.git_commit) => {
+        Content::Capacity(search, _)
+            if newest_commit
+                .as_ref()
+                .is_some_and(|newest| *newest != search.git_commit) =>
+        {
             let commit = search.git_commit.as_deref().unwrap_or("unknown");
             Some(format!("of an older commit, {commit}"))
         }

@@ -67,10 +67,10 @@ pub fn all(basis: &Basis<'_>) -> (Vec<Clause>, Facts) {
     let lock_waits_tuned = lock_waits_of_tuned(basis, need);
     let meets_default = meets(basis, need, "meets-default", "default polling", default.as_ref());
     let meets_tuned = meets(basis, need, "meets-tuned", "tuned polling", tuned.as_ref());
-    let replicas = replicas(basis);
-    let (cause, is_host) = cause(tuned.as_ref().or(default.as_ref()));
+    let (replicas, replicas_at_host) = replicas(basis);
+    let (cause, is_host) = cause(limit(basis).as_ref());
     let carries = event_carries(need, event.as_ref());
-    let above = event_above(event.as_ref(), tuned.as_ref());
+    let (above, above_at_host) = event_above(basis, event.as_ref(), tuned.as_ref());
     let expertise = expertise(basis);
     let latency = [Variant::PollingDefault, Variant::PollingTuned].map(|variant| latency_of(basis, variant));
     let factor = basis.thresholds.forecast.far_below_factor;
@@ -84,10 +84,11 @@ pub fn all(basis: &Basis<'_>) -> (Vec<Clause>, Facts) {
         replicas_do_not_lift: replicas.answer,
         in_claiming: cause.answer,
         // Where the need stays below, it does not matter what the limit would be.
-        host_limit: is_host && meets_default.answer != Answer::No,
+        host_limit: (is_host || replicas_at_host) && meets_default.answer != Answer::No,
         far_below: default.is_some_and(|ceiling| need.is_far_below(ceiling.holds, factor)),
         event_carries: carries.answer,
         event_above_tuned: above.answer,
+        event_host_limit: above_at_host,
         latency_missed: !met(&latency[0]),
         latency_tuned_meets: met(&latency[1]),
     };
@@ -104,6 +105,12 @@ pub fn all(basis: &Basis<'_>) -> (Vec<Clause>, Facts) {
     ];
     clauses.extend(latency.into_iter().flatten());
     (clauses, facts)
+}
+
+/// The ceiling whose cause is asked for: tuned polling's if it is known, for that is the one that has to hold.
+pub(super) fn limit<'a>(basis: &Basis<'a>) -> Option<Ceiling<'a>> {
+    let best = |variant| basis.evidence.best(variant);
+    best(Variant::PollingTuned).or_else(|| best(Variant::PollingDefault))
 }
 
 fn expertise(basis: &Basis<'_>) -> Clause {

@@ -5,7 +5,7 @@ use super::super::evidence::Ceiling;
 use super::super::forecast::Need;
 use super::super::waits::{self, Seen};
 use super::{Basis, Clause, need_words, of_ceiling, rates};
-use crate::capacity::{Interval, Variant};
+use crate::capacity::{Capacity, Interval, Variant};
 use crate::text::measured;
 
 pub(super) fn lock_waits_of_tuned(basis: &Basis<'_>, need: Need) -> Clause {
@@ -79,7 +79,8 @@ pub(super) fn lock_waits(basis: &Basis<'_>, need: Need, variant: Variant) -> Cla
     }
 }
 
-pub(super) fn replicas(basis: &Basis<'_>) -> Clause {
+/// The clause, and whether it is unknown for the machine or the harness was the limit.
+pub(super) fn replicas(basis: &Basis<'_>) -> (Clause, bool) {
     let thresholds = &basis.thresholds.replicas;
     let tried = |variant| Some(basis.evidence.ceilings(variant)).filter(|ceilings| ceilings.len() > 1);
     // Tuned polling's say more: its ceiling is the one that has to hold.
@@ -89,7 +90,7 @@ pub(super) fn replicas(basis: &Basis<'_>) -> Clause {
         text: "more replicas do not lift polling's ceiling".to_owned(),
         answer,
         run,
-        metric: "ceiling of the most replicas ÷ of the fewest".to_owned(),
+        metric: "highest ceiling of more replicas ÷ of the fewest".to_owned(),
         value: gain.and_then(|gain| Some(f64::midpoint(gain.low?, gain.high?))),
         interval: gain,
         detail,
@@ -100,59 +101,55 @@ pub(super) fn replicas(basis: &Basis<'_>) -> Clause {
         ),
     };
     let Some(ceilings) = ceilings else {
-        return clause(
-            Unknown,
-            "polling's ceiling was not searched for with several numbers of replicas".to_owned(),
-            None,
-            None,
-        );
+        let why = "polling's ceiling was not searched for with several numbers of replicas".to_owned();
+        return (clause(Unknown, why, None, None), false);
     };
-    let (fewest, most) = (&ceilings[0], &ceilings[ceilings.len() - 1]);
-    let gain = Interval {
-        low: most
+    let (fewest, more) = (&ceilings[0], &ceilings[1..]);
+    let most = &more[more.len() - 1];
+    let gains = more.iter().map(|more| Interval {
+        low: more
             .holds
             .low
             .zip(fewest.holds.high)
-            .map(|(most, fewest)| most / fewest),
-        high: most
+            .map(|(more, fewest)| more / fewest),
+        high: more
             .holds
             .high
             .zip(fewest.holds.low)
-            .map(|(most, fewest)| most / fewest),
-    };
+            .map(|(more, fewest)| more / fewest),
+    });
+    // The most that any number of replicas gains; one that is open leaves room for any.
+    let gain = gains.reduce(|a, b| Interval {
+        low: a.low.into_iter().chain(b.low).reduce(f64::max),
+        high: a.high.zip(b.high).map(|(a, b)| a.max(b)),
+    });
+    let gain = gain.unwrap_or_default();
     let told: Vec<String> = ceilings
         .iter()
         .map(|ceiling| format!("{} with {}", rates(ceiling.holds), ceiling.replicas))
         .collect();
     let tried = f64::from(most.replicas) / f64::from(fewest.replicas) >= thresholds.factor_min;
-    let overlap = ceilings
-        .iter()
-        .skip(1)
-        .all(|ceiling| !matches!((ceiling.holds.low, fewest.holds.high), (Some(more), Some(fewer)) if more >= fewer));
+    let lifts = gain.low.is_some_and(|gain| gain >= 1.0);
     let tight = gain.high.is_some_and(|gain| gain <= 1.0 + thresholds.gain_max);
-    let answer = match (overlap, tight && tried) {
-        (false, _) => Answer::No,
-        (true, true) => Answer::Yes,
-        (true, false) => Unknown,
+    let mut searches = ceilings.iter().flat_map(|ceiling| &ceiling.searches);
+    let host = searches.find_map(|search| search.not_the_engine());
+    let is_host = !lifts && tight && tried && host.is_some();
+    let (answer, noise) = match host {
+        _ if lifts => (Answer::No, String::new()),
+        Some(why) if is_host => (Unknown, format!("; not settled (host): {why}")),
+        _ if tight && tried => (Answer::Yes, String::new()),
+        _ => (Unknown, "; too wide, or too few replicas, to tell".to_owned()),
     };
-    let noise = if answer == Unknown {
-        "; too wide, or too few replicas, to tell"
-    } else {
-        ""
-    };
-    clause(
-        answer,
-        format!("jobs/s by replicas: {}{noise}", told.join(", ")),
-        Some(gain),
-        most.run(),
-    )
+    let detail = format!("jobs/s by replicas: {}{noise}", told.join(", "));
+    (clause(answer, detail, Some(gain), most.run()), is_host)
 }
 
 /// The cause of polling's ceiling, and whether it is the machine or the harness.
 pub(super) fn cause(ceiling: Option<&Ceiling<'_>>) -> (Clause, bool) {
-    let plateau = ceiling.and_then(Ceiling::plateau);
+    let search = ceiling.and_then(Ceiling::explained_by);
+    let plateau = search.and_then(|search| search.plateau.as_ref());
     let dominant = plateau.and_then(|plateau| plateau.dominant);
-    let not_the_engine = ceiling.and_then(|ceiling| ceiling.searches.first()?.not_the_engine());
+    let not_the_engine = search.and_then(Capacity::not_the_engine);
     let is_host = not_the_engine.is_some();
     let answer = match dominant {
         None => Unknown,
@@ -174,7 +171,7 @@ pub(super) fn cause(ceiling: Option<&Ceiling<'_>>) -> (Clause, bool) {
         id: "cause-in-claiming".to_owned(),
         text: "the ceiling's cause lies in claiming, which event-driven dispatch does not do".to_owned(),
         answer,
-        run: ceiling.and_then(Ceiling::run),
+        run: search.map(|search| search.id.clone()).or_else(|| ceiling?.run()),
         metric: "plateau.dominant".to_owned(),
         value: None,
         interval: None,
