@@ -61,7 +61,7 @@ fn each_fault_of_a_scenario_is_named_with_its_place() {
         ),
         (
             tiny_with("rate_per_s = 40", "rate_per_s = 0"),
-            &["line 10, load[0].rate_per_s: found 0; allowed is 0.001"],
+            &["line 10, load[0].rate_per_s: found 0; allowed is more than 0"],
         ),
         (
             tiny_with("rate_per_s = 40", "rate_per_s = -5"),
@@ -230,7 +230,7 @@ fn a_service_that_handlers_call_needs_its_table_and_policies_that_are_known() {
         ),
         (
             format!("{TINY}[downstream.policies.naive]\ncalls_per_s = 0\n"),
-            &["downstream.policies.naive.calls_per_s: found 0; allowed is more than 0"],
+            &["downstream.policies.naive.calls_per_s: found 0; allowed is 0.001"],
         ),
         (
             format!("{TINY}[downstream.policies.\"a b\"]\n"),
