@@ -1,6 +1,7 @@
 //! Where claims stand: by runs, by checks, by tests, and not at all.
 
 use super::*;
+use crate::result::ClaimVerdict;
 
 fn said(id: &str, run: &str, at: &str, verdict: ClaimVerdict) -> Said {
     Said {
@@ -24,12 +25,21 @@ fn ran(scenario: &str, mode: &str, verdict: Verdict) -> Ran {
         mode: mode.to_owned(),
         valid: true,
         faults_took_effect: true,
-        checks: vec![Check {
-            name: AUDIT.to_owned(),
-            verdict,
-            detail: String::new(),
-            story: Vec::new(),
-        }],
+        checks: vec![
+            check(AUDIT, verdict),
+            check("nothing-lost", Verdict::Pass),
+            check("no-double-effect", Verdict::Pass),
+        ],
+        hypotheses: Vec::new(),
+    }
+}
+
+fn check(name: &str, verdict: Verdict) -> Check {
+    Check {
+        name: name.to_owned(),
+        verdict,
+        detail: String::new(),
+        story: Vec::new(),
     }
 }
 
@@ -126,4 +136,68 @@ fn failure_modes_are_settled_when_all_of_them_were_provoked() {
     // Nothing noticed the fault: it was not provoked.
     all.iter_mut().for_each(|ran| ran.faults_took_effect = false);
     assert_eq!(of("C17", &[], &all).stand, Stand::NotYetMeasured);
+}
+
+/// What the scenario's hypothesis came to.
+fn with_hypothesis(run: &Ran, verdict: ClaimVerdict) -> Ran {
+    let mut run = run.clone();
+    run.hypotheses.push(said(HYPOTHESIS, "", "", verdict).claim);
+    run
+}
+
+#[test]
+fn a_chaos_run_in_which_a_hypothesis_was_refuted_or_nothing_was_checked_is_no_clean_bill() {
+    let poison = ran("poison", "event-driven", Verdict::Pass);
+    let stand = |run: &Ran| of("J01", &[], std::slice::from_ref(run)).stand;
+    assert_eq!(stand(&poison), Stand::Supported);
+    assert_eq!(
+        stand(&with_hypothesis(&poison, ClaimVerdict::Supported)),
+        Stand::Supported
+    );
+    let refuted = with_hypothesis(&poison, ClaimVerdict::Refuted);
+    assert_eq!(stand(&refuted), Stand::Refuted);
+    assert_eq!(
+        of("J01", &[], &[refuted]).evidence,
+        "refuted: “as the run has it” (event-driven mode)"
+    );
+    assert_eq!(
+        stand(&with_hypothesis(&poison, ClaimVerdict::NotSettled)),
+        Stand::NotSettled
+    );
+    let unchecked = Ran {
+        checks: vec![check("nothing-lost", Verdict::Unknown)],
+        ..poison.clone()
+    };
+    assert_eq!(stand(&unchecked), Stand::NotSettled);
+    assert_eq!(
+        of("J01", &[], &[unchecked]).evidence,
+        "not known to have passed: nothing-lost, no-double-effect (event-driven mode)"
+    );
+    let mut unread = poison.clone();
+    unread.checks.push(check("offsets-at-end", Verdict::Unknown));
+    assert_eq!(stand(&unread), Stand::NotSettled);
+    let mut narrow = poison;
+    narrow.checks.push(Check {
+        detail: "vacuous: the widest step had 1 job".to_owned(),
+        ..check("order", Verdict::Unknown)
+    });
+    assert_eq!(stand(&narrow), Stand::Supported);
+}
+
+#[test]
+fn a_failure_mode_whose_run_tells_nothing_is_not_survived_and_not_broken() {
+    let mut all: Vec<Ran> = table::FAILURE_MODES
+        .iter()
+        .map(|(_, scenario)| ran(scenario, "event-driven", Verdict::Pass))
+        .collect();
+    all[0].checks.clear();
+    let standing = of("C17", &[], &all);
+    assert_eq!(standing.stand, Stand::NotSettled);
+    assert!(
+        standing
+            .evidence
+            .starts_with("9 of 10 provoked and survived; not settled: broker outage ("),
+        "{}",
+        standing.evidence
+    );
 }
