@@ -6,7 +6,7 @@
 //! A job that arrives at a random moment waits, on average, half an interval for *one* poller at fixed ticks. Several
 //! pollers out of step look more often, so the median wait shrinks; then the claim, as written, is refuted.
 
-use super::{Finding, Pair, Question, holds, not_settled, phase, rounded};
+use super::{Finding, Half, Pair, Question, holds, not_settled, phase, rounded};
 use crate::result::{Claim, ClaimVerdict, RunResult};
 
 /// How far from half the interval a median may lie and still be "half the interval".
@@ -14,6 +14,14 @@ const TOLERANCE: f64 = 0.10;
 
 /// "Milliseconds" as opposed to the tenths of a second of a usual poll interval: an order below them.
 const MILLISECONDS_MAX: f64 = 25.0;
+
+/// What sweeps ask, of polling alone.
+const OF_POLLING: &str = "p50 dispatch latency is not below half the poll interval";
+
+/// The half that a finding speaks of; `None` if it speaks of both.
+pub(super) fn half(text: &str) -> Option<Half> {
+    text.contains(OF_POLLING).then_some(Half::Polling)
+}
 
 pub(super) const QUESTION: Question = Question {
     id: "C04",
@@ -92,7 +100,7 @@ fn judge_group(workers: u32, points: &[Point<'_>]) -> Claim {
     } else {
         format!("{workers} pollers out of step")
     };
-    let text = format!("p50 dispatch latency is not below half the poll interval ({pollers})");
+    let text = format!("polling's {OF_POLLING} ({pollers})");
     let ratios: Option<Vec<f64>> = points.iter().map(ratio).collect();
     let (verdict, evidence) = match ratios {
         None => (ClaimVerdict::NotSettled, "a run is invalid or has no median".to_owned()),

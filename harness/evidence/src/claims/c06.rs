@@ -4,7 +4,7 @@
 //! replicas can't have brought more: *not settled (host)*. That capacity grew all the same refutes what is said of polling.
 
 use super::c05::interval;
-use super::{Finding, holds, not_settled, rounded, supported};
+use super::{Finding, Half, holds, not_settled, rounded, supported};
 use crate::capacity::{Capacity, Variant};
 use crate::result::Claim;
 
@@ -28,18 +28,27 @@ pub fn judge(found: &[&Capacity]) -> Vec<Claim> {
     variants.into_iter().filter_map(of).collect()
 }
 
+/// The half that a finding speaks of.
+pub(super) fn half(text: &str) -> Option<Half> {
+    let of_event = text == text_of(Variant::EventDriven);
+    Some(if of_event { Half::EventDriven } else { Half::Polling })
+}
+
 fn claim(variant: Variant, fewest: &Capacity, most: &Capacity) -> Claim {
-    let text = match variant {
-        Variant::EventDriven => "replicas added: event-driven throughput grows roughly linearly",
-        Variant::PollingDefault => "replicas added: polling has more connections and no more throughput",
-        Variant::PollingTuned => "replicas added: tuned polling has more connections and no more throughput",
-    };
     let (verdict, evidence) = judge_pair(variant, fewest, most);
     Claim {
         id: "C06".to_owned(),
-        text: text.to_owned(),
+        text: text_of(variant).to_owned(),
         verdict,
         evidence,
+    }
+}
+
+fn text_of(variant: Variant) -> &'static str {
+    match variant {
+        Variant::EventDriven => "replicas added: event-driven throughput grows roughly linearly",
+        Variant::PollingDefault => "replicas added: polling has more connections and no more throughput",
+        Variant::PollingTuned => "replicas added: tuned polling has more connections and no more throughput",
     }
 }
 

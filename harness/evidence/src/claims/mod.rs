@@ -33,6 +33,13 @@ pub(crate) struct Pair<'a> {
     pub(crate) event_series: &'a Series,
 }
 
+/// The mode that a finding speaks of, where the claim says something of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    Polling,
+    EventDriven,
+}
+
 /// What a pair says of a claim, and the number that says so.
 pub(crate) type Finding = (ClaimVerdict, String);
 

@@ -201,3 +201,52 @@ fn a_failure_mode_whose_run_tells_nothing_is_not_survived_and_not_broken() {
         standing.evidence
     );
 }
+
+const C04_OF_POLLING: &str = "polling's p50 dispatch latency is not below half the poll interval (one poller)";
+const C06_OF_POLLING: &str = "replicas added: polling has more connections and no more throughput";
+const C06_OF_EVENT: &str = "replicas added: event-driven throughput grows roughly linearly";
+
+fn said_of(text: &str, said: Said) -> Said {
+    let mut said = said;
+    text.clone_into(&mut said.claim.text);
+    said
+}
+
+#[test]
+fn a_half_that_is_not_settled_does_not_hide_behind_the_one_that_is() {
+    use ClaimVerdict::{NotSettled, Refuted, Supported};
+    let at = "2026-11-22T08:00:00Z";
+    let polling = |verdict| said_of(C06_OF_POLLING, said("C06", "all", at, verdict));
+    let event = |verdict| said_of(C06_OF_EVENT, said("C06", "all", at, verdict));
+    let stand = |polling_is, event_is| of("C06", &[polling(polling_is), event(event_is)], &[]);
+    let open = stand(NotSettled, Supported);
+    assert_eq!(open.stand, Stand::NotSettled);
+    assert_eq!(open.evidence, "polling: all's number; event-driven: all's number");
+    assert_eq!(stand(Supported, Supported).stand, Stand::Supported);
+    assert_eq!(stand(NotSettled, Refuted).stand, Stand::Refuted);
+    let alone = of("C06", &[event(Supported)], &[]);
+    assert_eq!(alone.stand, Stand::NotSettled);
+    assert_eq!(
+        alone.evidence,
+        "polling: no valid run has looked at this half; event-driven: all's number"
+    );
+}
+
+#[test]
+fn a_sweep_of_polling_alone_neither_supports_all_of_the_claim_nor_outvotes_a_comparison() {
+    use ClaimVerdict::{Refuted, Supported};
+    let sweep = said_of(C04_OF_POLLING, said("C04", "sweep", "2026-11-22T09:00:00Z", Supported));
+    assert_eq!(of("C04", std::slice::from_ref(&sweep), &[]).stand, Stand::NotSettled);
+    let compare = |verdict| said("C04", "compare", "2026-11-22T08:00:00Z", verdict);
+    let both = of("C04", &[compare(Refuted), sweep.clone()], &[]);
+    assert_eq!((both.stand, both.run.as_deref()), (Stand::Refuted, Some("compare")));
+    assert_eq!(of("C04", &[compare(Supported), sweep], &[]).stand, Stand::Supported);
+}
+
+#[test]
+fn what_one_run_leaves_open_once_it_has_not_supported() {
+    use ClaimVerdict::{NotSettled, Supported};
+    let at = "2026-11-22T08:00:00Z";
+    let runs = [said("C05", "all", at, NotSettled), said("C05", "all", at, Supported)];
+    assert_eq!(of("C05", &runs, &[]).stand, Stand::NotSettled);
+}
