@@ -4,6 +4,7 @@
 //! searched): the architecture is not blamed for settings. Both halves must hold to support it. A ceiling of the machine or of
 //! the harness is nobody's: then it is *not settled (host)*.
 
+use super::comparable::why_not;
 use super::{Finding, holds, not_settled, rounded};
 use crate::capacity::{Capacity, Interval, Variant};
 use crate::plateau::Cause;
@@ -17,22 +18,22 @@ const TEXT: &str = "throughput ceiling: polling ends at row locks, event-driven 
 /// Empty unless both modes were searched with the same number of replicas.
 #[must_use]
 pub fn judge(found: &[&Capacity]) -> Vec<Claim> {
-    let best = |is_wanted: fn(Variant) -> bool, replicas: u32| {
-        let own = found
-            .iter()
-            .filter(move |one| is_wanted(one.variant) && one.topology.replicas == replicas);
-        own.max_by(|a, b| low(a).total_cmp(&low(b)))
+    let of = |is_wanted: fn(Variant) -> bool, replicas: u32| -> Vec<&Capacity> {
+        let own = found.iter().copied();
+        own.filter(|one| is_wanted(one.variant) && one.topology.replicas == replicas)
+            .collect()
     };
     let events = found.iter().filter(|one| one.variant == Variant::EventDriven);
     let mut counts: Vec<u32> = events.map(|one| one.topology.replicas).collect();
     counts.sort_unstable();
     counts.dedup();
     let pair = counts.into_iter().rev().find_map(|replicas| {
-        let polling = best(|variant| variant != Variant::EventDriven, replicas)?;
-        Some((polling, best(|variant| variant == Variant::EventDriven, replicas)?))
+        let polling = of(|variant| variant != Variant::EventDriven, replicas);
+        let event = of(|variant| variant == Variant::EventDriven, replicas);
+        (!polling.is_empty() && !event.is_empty()).then_some((polling, event))
     });
-    let claim = |(polling, event): (&&Capacity, &&Capacity)| {
-        let (verdict, evidence) = judge_pair(polling, event);
+    let claim = |(polling, event): (Vec<&Capacity>, Vec<&Capacity>)| {
+        let (verdict, evidence) = judge_both(&polling, &event);
         Claim {
             id: "C05".to_owned(),
             text: TEXT.to_owned(),
@@ -47,13 +48,33 @@ fn low(capacity: &Capacity) -> f64 {
     capacity.holds.low.unwrap_or(0.0)
 }
 
-fn judge_pair(polling: &Capacity, event: &Capacity) -> Finding {
-    let numbers = format!(
+/// All searches of either side must fit each other: the best of them is not known to be the best otherwise.
+fn judge_both(polling: &[&Capacity], event: &[&Capacity]) -> Finding {
+    let (Some(best_polling), Some(best_event)) = (best(polling), best(event)) else {
+        return not_settled("a mode was not searched");
+    };
+    let mut others = polling.iter().chain(event);
+    match others.find_map(|other| why_not(best_polling, other).or_else(|| why_not(best_event, other))) {
+        Some(why) => not_settled(format!("{}; {why}", numbers(best_polling, best_event))),
+        None => judge_pair(best_polling, best_event),
+    }
+}
+
+fn best<'a>(of: &[&'a Capacity]) -> Option<&'a Capacity> {
+    of.iter().copied().max_by(|a, b| low(a).total_cmp(&low(b)))
+}
+
+fn numbers(polling: &Capacity, event: &Capacity) -> String {
+    format!(
         "{} holds {}, event-driven {}",
         polling.variant.name(),
         interval(polling.holds),
         interval(event.holds)
-    );
+    )
+}
+
+fn judge_pair(polling: &Capacity, event: &Capacity) -> Finding {
+    let numbers = numbers(polling, event);
     if let Some(reason) = [polling, event].iter().find_map(|one| one.invalid_reasons.first()) {
         return not_settled(format!("{numbers}; a search can't be used: {reason}"));
     }
@@ -155,7 +176,7 @@ pub(super) mod tests {
                 low: Some(holds.0),
                 high: Some(holds.1),
             },
-            ended: None,
+            ended: Some("the interval is narrow enough".to_owned()),
             plateau: cause.map(|cause| Attribution {
                 dominant: Some(cause),
                 detail: String::new(),
@@ -220,6 +241,39 @@ pub(super) mod tests {
         );
         let claim = judge(&[&default, &tuned, &event]).remove(0);
         assert_eq!(claim.verdict, ClaimVerdict::Refuted, "{}", claim.evidence);
+    }
+
+    #[test]
+    fn searches_broken_off_or_of_different_builds_or_machines_settle_nothing() {
+        type Change = fn(&mut Capacity);
+        let told: [(Change, &str); 6] = [
+            (|one| one.ended = None, "with 2 replicas was broken off"),
+            (|one| one.git_commit = Some("other".to_owned()), "build"),
+            (|one| one.testbed.machine = Some("other".to_owned()), "machine"),
+            (
+                |one| one.testbed.postgres.version = "16.0".to_owned(),
+                "PostgreSQL version",
+            ),
+            (|one| one.topology.workers = 9, "number of workers"),
+            (|one| one.seed = 9, "plan"),
+        ];
+        for (change, expected) in told {
+            let mut one = polling(0.5, Some(Cause::JobRowLocks));
+            change(&mut one);
+            let (found, evidence) = verdict(one, (120_000.0, 130_000.0));
+            assert_eq!(found, ClaimVerdict::NotSettled, "{expected}");
+            assert!(evidence.ends_with(expected), "{evidence}");
+        }
+    }
+
+    #[test]
+    fn a_better_search_that_was_broken_off_may_have_become_the_best() {
+        let default = polling(0.5, Some(Cause::JobRowLocks));
+        let mut tuned = capacity(Variant::PollingTuned, 2, (900.0, 9_500.0), 0.5, None);
+        tuned.ended = None;
+        let event = capacity(Variant::EventDriven, 2, (120_000.0, 130_000.0), 0.5, None);
+        let claim = judge(&[&default, &tuned, &event]).remove(0);
+        assert_eq!(claim.verdict, ClaimVerdict::NotSettled, "{}", claim.evidence);
     }
 
     #[test]

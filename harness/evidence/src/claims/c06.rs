@@ -4,6 +4,7 @@
 //! replicas can't have brought more: *not settled (host)*. That capacity grew all the same refutes what is said of polling.
 
 use super::c05::interval;
+use super::comparable::why_not;
 use super::{Finding, Half, holds, not_settled, rounded, supported};
 use crate::capacity::{Capacity, Variant};
 use crate::result::Claim;
@@ -64,6 +65,9 @@ fn judge_pair(variant: Variant, fewest: &Capacity, most: &Capacity) -> Finding {
     let numbers = format!("{} hold {}, {}", variant.name(), told(fewest), told(most));
     if let Some(reason) = [fewest, most].iter().find_map(|one| one.invalid_reasons.first()) {
         return not_settled(format!("{numbers}; a search can't be used: {reason}"));
+    }
+    if let Some(why) = why_not(fewest, most) {
+        return not_settled(format!("{numbers}; {why}"));
     }
     let (before, after) = (fewest.holds, most.holds);
     let least = after.low.zip(before.high).map(|(after, before)| after / before);
@@ -145,6 +149,23 @@ mod tests {
             let found = verdict(variant, (1_000.0, 1_080.0), (990.0, 1_070.0), 0.95);
             assert_eq!(found, ClaimVerdict::NotSettled);
         }
+    }
+
+    #[test]
+    fn searches_broken_off_or_that_differ_in_more_than_replicas_settle_nothing() {
+        let one = capacity(Variant::EventDriven, 1, (1_000.0, 1_080.0), 0.5, None);
+        let four = || capacity(Variant::EventDriven, 4, (3_500.0, 3_700.0), 0.5, None);
+        let verdict = |four: Capacity| judge(&[&one, &four]).remove(0).verdict;
+        assert_eq!(verdict(four()), ClaimVerdict::Supported);
+        let mut open = four();
+        open.ended = None;
+        assert_eq!(verdict(open), ClaimVerdict::NotSettled);
+        let mut wider = four();
+        wider.topology.partitions = 64;
+        assert_eq!(verdict(wider), ClaimVerdict::NotSettled);
+        let mut elsewhere = four();
+        elsewhere.testbed.machine = Some("another".to_owned());
+        assert_eq!(verdict(elsewhere), ClaimVerdict::NotSettled);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod c15;
 mod c16;
 mod c18;
 mod c19;
+mod comparable;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod standing;
