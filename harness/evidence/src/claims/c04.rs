@@ -75,9 +75,10 @@ pub struct Point<'a> {
     pub result: &'a RunResult,
 }
 
-/// One finding per number of workers: is the median half the interval at every interval?
+/// One finding per number of workers: is the median half the interval at every interval? A doubt of the whole sweep, such as that
+/// not all of its points have run, leaves it open.
 #[must_use]
-pub fn judge(points: &[Point<'_>]) -> Vec<Claim> {
+pub fn judge(points: &[Point<'_>], doubt: Option<&str>) -> Vec<Claim> {
     let mut workers: Vec<u32> = points.iter().map(|point| point.workers).collect();
     workers.sort_unstable();
     workers.dedup();
@@ -90,11 +91,11 @@ pub fn judge(points: &[Point<'_>]) -> Vec<Claim> {
     };
     workers
         .into_iter()
-        .map(|count| judge_group(count, &of(count)))
+        .map(|count| judge_group(count, &of(count), doubt))
         .collect()
 }
 
-fn judge_group(workers: u32, points: &[Point<'_>]) -> Claim {
+fn judge_group(workers: u32, points: &[Point<'_>], doubt: Option<&str>) -> Claim {
     let pollers = if workers == 1 {
         "one poller".to_owned()
     } else {
@@ -102,9 +103,13 @@ fn judge_group(workers: u32, points: &[Point<'_>]) -> Claim {
     };
     let text = format!("polling's {OF_POLLING} ({pollers})");
     let ratios: Option<Vec<f64>> = points.iter().map(ratio).collect();
-    let (verdict, evidence) = match ratios {
-        None => (ClaimVerdict::NotSettled, "a run is invalid or has no median".to_owned()),
-        Some(ratios) => {
+    let (verdict, evidence) = match (doubt, ratios) {
+        (Some(doubt), _) => (ClaimVerdict::NotSettled, doubt.to_owned()),
+        (None, None) => (
+            ClaimVerdict::NotSettled,
+            "a run is invalid, was broken off or has no median".to_owned(),
+        ),
+        (None, Some(ratios)) => {
             let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
             let highest = ratios.iter().copied().fold(0.0, f64::max);
             let verdict = if lowest < 1.0 - TOLERANCE {
@@ -136,7 +141,7 @@ fn judge_group(workers: u32, points: &[Point<'_>]) -> Claim {
 
 /// p50 ÷ half the interval.
 fn ratio(point: &Point<'_>) -> Option<f64> {
-    if !point.result.run.valid {
+    if !point.result.run.valid || point.result.run.interrupted {
         return None;
     }
     Some(point.result.latency_ms.dispatch.p50? / (point.interval_ms / 2.0))
@@ -183,6 +188,24 @@ mod tests {
         let mut runs = Runs::new();
         runs.event.phases[3].latency_ms.dispatch.p50 = Some(158.0);
         assert_eq!(judge_pair(&runs.pair()).0, ClaimVerdict::Refuted);
+    }
+
+    #[test]
+    fn a_sweep_with_a_point_missing_or_broken_off_settles_nothing() {
+        let mut run = Runs::new().polling;
+        run.latency_ms.dispatch.p50 = Some(250.0);
+        let verdict = |run: &RunResult, doubt| {
+            let point = Point {
+                interval_ms: 500.0,
+                workers: 1,
+                result: run,
+            };
+            judge(&[point], doubt).remove(0).verdict
+        };
+        assert_eq!(verdict(&run, None), ClaimVerdict::Supported);
+        assert_eq!(verdict(&run, Some("1 of 4 points have run")), ClaimVerdict::NotSettled);
+        run.run.interrupted = true;
+        assert_eq!(verdict(&run, None), ClaimVerdict::NotSettled);
     }
 
     #[test]
