@@ -65,6 +65,17 @@ pub enum Lead {
     Unknown,
 }
 
+/// What is known of the rates below the one from which event-driven leads for good.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Below {
+    /// At this one, the highest that tells, it does not lead; those between tell nothing.
+    NotLed(f64),
+    /// There are none.
+    Lowest,
+    /// The next one tells nothing, and at none below it does another lead, or none.
+    Unknown,
+}
+
 impl CrossoverMap {
     /// A point of the grid, if it was run.
     #[must_use]
@@ -91,6 +102,10 @@ impl CrossoverMap {
             .into_iter()
             .filter(|point| point.step.verdict == StepVerdict::Held)
             .collect();
+        // Who alone holds leads, whatever its p99; of several each must be known.
+        if held.len() > 1 && held.iter().any(|point| point.step.p99_ms.is_none()) {
+            return Lead::Unknown;
+        }
         let p99 = |point: &Point| point.step.p99_ms.unwrap_or(f64::INFINITY);
         held.sort_by(|a, b| p99(a).total_cmp(&p99(b)));
         match held.as_slice() {
@@ -103,22 +118,27 @@ impl CrossoverMap {
         }
     }
 
-    /// Where event-driven takes the lead over these polling variants for good: after which rate of the grid (`None`: from the lowest
-    /// on), and from which. `None` if at the highest rate that is settled it does not lead.
+    /// Where event-driven takes the lead over these polling variants for good: what is known of the rates below, and from which rate
+    /// of the grid on. `None` if at the highest rate that is settled it does not lead.
     #[must_use]
-    pub fn crossing(&self, polling: &[Variant], replicas: u32) -> Option<(Option<f64>, f64)> {
+    pub fn crossing(&self, polling: &[Variant], replicas: u32) -> Option<(Below, f64)> {
         let all = [polling, &[Variant::EventDriven]].concat();
         let leads = |rate: f64| self.lead(&all, replicas, rate);
         let mut from = None;
+        // Past a rate that tells nothing, a lead further down is not known to be for good.
+        let mut gap = false;
         for rate in self.rates_per_s.iter().rev().copied() {
             match leads(rate) {
-                Lead::Of(Variant::EventDriven, _) => from = Some(rate),
+                Lead::Of(Variant::EventDriven, _) if !gap => from = Some(rate),
+                Lead::Of(Variant::EventDriven, _) => {}
                 // Beyond what either can do, nobody leads.
                 Lead::Nobody | Lead::Unknown if from.is_none() => {}
-                _ => return from.map(|from| (Some(rate), from)),
+                Lead::Unknown => gap = true,
+                _ => return from.map(|from| (Below::NotLed(rate), from)),
             }
         }
-        from.map(|from| (None, from))
+        let below = if gap { Below::Unknown } else { Below::Lowest };
+        from.map(|from| (below, from))
     }
 
     /// Are all points of the grid there?
@@ -202,6 +222,35 @@ mod tests {
     }
 
     #[test]
+    fn who_holds_without_a_p99_leads_nobody_who_holds_and_is_led_by_nobody() {
+        let mut map = map(&[
+            (10.0, (5.0, Held), (50.0, Held)),
+            (20.0, (5.0, DidNotHold), (50.0, Held)),
+        ]);
+        for point in &mut map.points {
+            if point.variant == EVENT {
+                point.step.p99_ms = None;
+            }
+        }
+        assert_eq!(map.lead(&[POLLING, EVENT], 2, 10.0), Lead::Unknown);
+        assert_eq!(map.lead(&[POLLING, EVENT], 2, 20.0), Lead::Of(EVENT, None));
+    }
+
+    #[test]
+    fn a_rate_that_tells_nothing_is_no_lower_end_of_the_crossing() {
+        let led = (90.0, Held);
+        let crossed = map(&[
+            (10.0, (5.0, Held), (50.0, Held)),
+            (20.0, led, (45.0, Held)),
+            (40.0, led, (45.0, Unknown)),
+            (80.0, led, (45.0, Held)),
+        ]);
+        assert_eq!(crossed.crossing(&[POLLING], 2), Some((Below::NotLed(10.0), 80.0)));
+        let open = map(&[(40.0, led, (45.0, Unknown)), (80.0, led, (45.0, Held))]);
+        assert_eq!(open.crossing(&[POLLING], 2), Some((Below::Unknown, 80.0)));
+    }
+
+    #[test]
     fn the_crossing_is_between_the_last_rate_without_the_lead_and_the_first_with_it_for_good() {
         let crossed = map(&[
             (10.0, (5.0, Held), (50.0, Held)),
@@ -211,9 +260,9 @@ mod tests {
             (160.0, (5.0, DidNotHold), (50.0, Held)),
             (320.0, (5.0, DidNotHold), (50.0, DidNotHold)),
         ]);
-        assert_eq!(crossed.crossing(&[POLLING], 2), Some((Some(40.0), 80.0)));
+        assert_eq!(crossed.crossing(&[POLLING], 2), Some((Below::NotLed(40.0), 80.0)));
         let always = map(&[(10.0, (500.0, Held), (50.0, Held)), (20.0, (500.0, Held), (50.0, Held))]);
-        assert_eq!(always.crossing(&[POLLING], 2), Some((None, 10.0)));
+        assert_eq!(always.crossing(&[POLLING], 2), Some((Below::Lowest, 10.0)));
         let never = map(&[
             (10.0, (5.0, Held), (50.0, Held)),
             (20.0, (5.0, Held), (50.0, DidNotHold)),

@@ -10,21 +10,61 @@ use std::time::Duration;
 
 use crossover_proto::event::partition_of;
 
+use crate::capacity::servers;
 use crate::latency::Latency;
 use crate::ledger::Ledger;
 use crate::measure::{self, job_type};
-use crate::result::{FaultInfo, Neighbours};
+use crate::result::{FaultInfo, Neighbours, RunResult, TestbedInfo, Verdict};
 use crate::snapshot::{JobState, Topics};
 
 /// A poison record is put there at once; those behind it come in the seconds after.
 const AFTER: Duration = Duration::from_secs(5);
 
+/// Fewest jobs on either side that give a ratio: p99 of fewer is their largest, and one of them moves it.
+const JOBS_MIN: u64 = 100;
+
+/// What of a run its control run is asked to have in common with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Disturbed<'a> {
+    /// Why it is invalid itself, as far as the harness found out while it ran.
+    pub invalid_reasons: &'a [String],
+    /// Its build.
+    pub git_commit: Option<&'a str>,
+    /// Its servers and machine.
+    pub testbed: Option<&'a TestbedInfo>,
+}
+
+/// Why a control run can't be used; `None` if it can. What makes both invalid, such as a debug build, is no doubt of the control
+/// run alone: the run says it.
+#[must_use]
+pub fn doubt(of: Disturbed<'_>, control: &RunResult) -> Option<String> {
+    let run = &control.run;
+    if run.interrupted {
+        return Some("the control run was broken off".to_owned());
+    }
+    let mut reasons = run.invalid_reasons.iter();
+    if let Some(reason) = reasons.find(|reason| !of.invalid_reasons.contains(reason)) {
+        return Some(format!("the control run is invalid: {reason}"));
+    }
+    if let Some(failed) = control.checks.iter().find(|check| check.verdict == Verdict::Fail) {
+        return Some(format!("a check of the control run failed: {}", failed.name));
+    }
+    if of.git_commit != run.git_commit.as_deref() {
+        return Some("the control run is of another build".to_owned());
+    }
+    let Some(testbed) = of.testbed else {
+        return Some("the servers of the run are not known".to_owned());
+    };
+    let differs = servers::difference(testbed, &control.testbed)?;
+    Some(format!("the control run had another {differs}"))
+}
+
 /// A job type and the partitions of its topic that were hit.
 type Hit = HashMap<String, HashSet<i32>>;
 
-/// `None` if no partition was hit, or the topics were not read.
+/// `None` if no partition was hit, or the topics were not read. Of a control run that can't be used, why not.
 #[must_use]
-pub fn of(ledger: &Ledger<'_>, faults: &[FaultInfo], control: Option<&Ledger<'_>>) -> Option<Neighbours> {
+pub fn of(ledger: &Ledger<'_>, faults: &[FaultInfo], control: Option<Result<&Ledger<'_>, &str>>) -> Option<Neighbours> {
     let topics = ledger.evidence().topics?;
     let windows: Vec<(Duration, Duration)> = faults.iter().filter_map(window).collect();
     let served = served(ledger, topics);
@@ -39,16 +79,29 @@ pub fn of(ledger: &Ledger<'_>, faults: &[FaultInfo], control: Option<&Ledger<'_>
             .is_some_and(|(hit, place)| hit.contains(&place))
     };
     let latency_ms = dispatch(ledger, &windows, is_hit).percentiles();
+    let mut control_doubt = control.and_then(Result::err).map(str::to_owned);
+    let control = control.and_then(Result::ok);
     let control_ms = control.map(|control| dispatch(control, &windows, |_, of_type| hit.contains_key(of_type)));
     let control_ms = control_ms.map(|latency| latency.percentiles());
+    if let Some(control) = control_ms
+        .as_ref()
+        .filter(|control| control.count.min(latency_ms.count) < JOBS_MIN)
+    {
+        control_doubt = Some(format!(
+            "too few jobs for a ratio: {} here, {} in the control run; {JOBS_MIN} of each are asked for",
+            latency_ms.count, control.count
+        ));
+    }
     let ratio = control_ms
         .as_ref()
+        .filter(|_| control_doubt.is_none())
         .and_then(|control| Some(latency_ms.p99? / control.p99?));
     Some(Neighbours {
         partitions: hit.values().map(|partitions| partitions.len() as u64).sum(),
         latency_ms,
         control_ms,
         p99_ratio: ratio.filter(|ratio| ratio.is_finite()),
+        control_doubt,
     })
 }
 
@@ -152,6 +205,7 @@ fn dispatch(ledger: &Ledger<'_>, windows: &[(Duration, Duration)], which: impl F
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::fixture::Runs;
     use crate::scene::Scene;
     use crate::snapshot::TopicRecord;
 
@@ -170,8 +224,12 @@ mod tests {
 
     /// Twenty jobs over two partitions; they wait so long for their worker.
     fn scene(wait: Duration) -> Scene {
+        scene_of(20, wait)
+    }
+
+    fn scene_of(jobs: usize, wait: Duration) -> Scene {
         let mut scene = Scene::event_driven(&[1]);
-        scene.start_many(20);
+        scene.start_many(jobs);
         scene.wait(wait);
         scene.drain();
         scene
@@ -190,12 +248,57 @@ mod tests {
 
     #[test]
     fn neighbours_are_those_of_the_partition_that_was_hit_and_are_held_against_all_of_the_control() {
-        let (slow, quick) = (with_poison(scene(SECOND * 3)), scene(SECOND));
-        let found = of(&slow.ledger(), &[poison(0.0)], Some(&quick.ledger())).unwrap();
-        assert_eq!((found.partitions, found.latency_ms.count), (1, 10));
-        assert_eq!(found.control_ms.as_ref().map(|control| control.count), Some(20));
+        let (slow, quick) = (with_poison(scene_of(200, SECOND * 90)), scene_of(200, SECOND * 30));
+        let found = of(&slow.ledger(), &[poison(0.0)], Some(Ok(&quick.ledger()))).unwrap();
+        assert_eq!((found.partitions, found.latency_ms.count), (1, 100));
+        assert_eq!(found.control_ms.as_ref().map(|control| control.count), Some(200));
+        assert_eq!(found.control_doubt, None);
         let ratio = found.p99_ratio.unwrap();
         assert!((2.5..3.5).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn a_handful_of_jobs_and_a_control_run_that_can_not_be_used_give_no_ratio_and_say_why() {
+        let (slow, quick) = (with_poison(scene(SECOND * 3)), scene(SECOND));
+        let few = of(&slow.ledger(), &[poison(0.0)], Some(Ok(&quick.ledger()))).unwrap();
+        assert_eq!(few.p99_ratio, None);
+        assert_eq!(
+            few.control_doubt.as_deref(),
+            Some("too few jobs for a ratio: 10 here, 20 in the control run; 100 of each are asked for")
+        );
+        let doubted = of(&slow.ledger(), &[poison(0.0)], Some(Err("it was late"))).unwrap();
+        assert_eq!((doubted.control_ms, doubted.p99_ratio), (None, None));
+        assert_eq!(doubted.control_doubt.as_deref(), Some("it was late"));
+    }
+
+    #[test]
+    fn a_control_run_that_was_late_failed_or_ran_elsewhere_is_doubted_and_a_debug_build_of_both_is_not() {
+        let runs = Runs::new();
+        let debug = ["debug build: its speed says nothing".to_owned()];
+        let run = Disturbed {
+            invalid_reasons: &debug,
+            git_commit: runs.event.run.git_commit.as_deref(),
+            testbed: Some(&runs.event.testbed),
+        };
+        let with = |change: fn(&mut RunResult)| {
+            let mut control = Runs::new().event;
+            control.run.invalid_reasons = debug.to_vec();
+            change(&mut control);
+            doubt(run, &control)
+        };
+        assert_eq!(with(|_| {}), None);
+        let late = with(|control| control.run.invalid_reasons.push("the generator was late".to_owned()));
+        assert_eq!(
+            late.as_deref(),
+            Some("the control run is invalid: the generator was late")
+        );
+        let failed = with(|control| control.checks[0].verdict = Verdict::Fail);
+        assert_eq!(
+            failed.as_deref(),
+            Some("a check of the control run failed: nothing-lost")
+        );
+        assert!(with(|control| control.run.git_commit = None).is_some());
+        assert!(with(|control| control.testbed.machine = Some("another".to_owned())).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A crossover map in words: who leads where, where the lead changes, and the numbers as a table. For page, terminal, Markdown.
 
 use crossover_evidence::capacity::{HOST_CPU_MAX, StepVerdict, Variant};
-use crossover_evidence::map::{CrossoverMap, LEAD_MIN, Lead};
+use crossover_evidence::map::{Below, CrossoverMap, LEAD_MIN, Lead};
 
 use crate::capacity::variant;
 use crate::format::{NONE, count, ms, ms_or_none, number, percent_or_none};
@@ -47,11 +47,15 @@ pub fn sentences(map: &CrossoverMap) -> Vec<String> {
 
 fn crossing(map: &CrossoverMap, polling: Variant, count: u32) -> String {
     match map.crossing(&[polling], count) {
-        Some((Some(below), from)) => {
+        Some((Below::NotLed(below), from)) => {
             let (below, from) = (number(below), number(from));
             format!("event-driven leads from somewhere between {below} and {from} jobs/s on")
         }
-        Some((None, from)) => format!("event-driven leads from the lowest rate on, {} jobs/s", number(from)),
+        Some((Below::Unknown, from)) => format!(
+            "event-driven leads from {} jobs/s on; of lower rates it is not known",
+            number(from)
+        ),
+        Some((Below::Lowest, from)) => format!("event-driven leads from the lowest rate on, {} jobs/s", number(from)),
         None => {
             let pair = [polling, Variant::EventDriven];
             let leads =

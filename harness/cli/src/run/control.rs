@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use crossover_evidence::neighbours::{self, Disturbed};
+use crossover_evidence::result::RunResult;
 use tokio::sync::watch;
 
 use super::directory::RunDirectory;
@@ -52,14 +54,16 @@ pub(super) struct Control {
     pub(super) meta: RunMeta,
     pub(super) scenario: Scenario,
     pub(super) left: Left,
+    /// Why it can't be used, if so.
+    pub(super) doubt: Option<String>,
 }
 
 impl Control {
-    /// `None` if there is none, or it was broken off.
+    /// Of this run; `None` if there is none, or it was broken off.
     ///
     /// # Errors
     /// If a file of it is damaged.
-    pub(super) fn read(directory: &RunDirectory) -> anyhow::Result<Option<Self>> {
+    pub(super) fn read(directory: &RunDirectory, of: &RunMeta) -> anyhow::Result<Option<Self>> {
         let control = RunDirectory::open(&directory.file(DIRECTORY));
         if !control.file("run.json").is_file() {
             return Ok(None);
@@ -71,7 +75,23 @@ impl Control {
         Ok(Some(Self {
             scenario: scenario::reload(&control.file("scenario.toml"), &meta.scenario)?,
             left: Left::read(&control, &meta)?,
+            doubt: doubt(&control, of),
             meta,
         }))
     }
+}
+
+/// As its own result has it.
+fn doubt(control: &RunDirectory, of: &RunMeta) -> Option<String> {
+    let text = std::fs::read(control.file("result.json"));
+    let result: Option<RunResult> = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let Some(result) = result else {
+        return Some("the control run was not judged, or by another version".to_owned());
+    };
+    let run = Disturbed {
+        invalid_reasons: &of.invalid_reasons,
+        git_commit: of.git_commit.as_deref(),
+        testbed: of.testbed.as_ref(),
+    };
+    neighbours::doubt(run, &result)
 }

@@ -43,7 +43,7 @@ pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
     let meta = RunMeta::read(directory)?;
     let scenario = scenario::reload(&directory.file("scenario.toml"), &meta.scenario)?;
     let left = Left::read(directory, &meta)?;
-    let control = Control::read(directory)?;
+    let control = Control::read(directory, &meta)?;
     let (result, series) = build(&meta, &scenario, &left, control.as_ref());
     let page = RunPage {
         result: &result,
@@ -126,8 +126,12 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left, control: Option<&Cont
         None => faults,
     };
 
-    let undisturbed = control.map(|one| self::ledger(&one.meta, &one.scenario, &one.left, &empty));
-    let neighbours = neighbours::of(&ledger, &faults, undisturbed.as_ref());
+    let undisturbed = control.map(|one| match &one.doubt {
+        None => Ok(self::ledger(&one.meta, &one.scenario, &one.left, &empty)),
+        Some(why) => Err(why.as_str()),
+    });
+    let undisturbed = undisturbed.as_ref().map(|one| one.as_ref().map_err(|why| *why));
+    let neighbours = neighbours::of(&ledger, &faults, undisturbed);
 
     let (query_ms, hz) = samples::sampler_cost(samples);
     let mut result = RunResult {

@@ -7,6 +7,7 @@
 
 pub mod holds;
 pub mod search;
+pub mod servers;
 pub mod slope;
 
 use serde::{Deserialize, Serialize};

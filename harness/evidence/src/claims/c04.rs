@@ -6,7 +6,7 @@
 //! A job that arrives at a random moment waits, on average, half an interval for *one* poller at fixed ticks. Several
 //! pollers out of step look more often, so the median wait shrinks; then the claim, as written, is refuted.
 
-use super::{Finding, Pair, Question, holds, not_settled, phase, rounded};
+use super::{Finding, Half, Pair, Question, holds, not_settled, phase, rounded};
 use crate::result::{Claim, ClaimVerdict, RunResult};
 
 /// How far from half the interval a median may lie and still be "half the interval".
@@ -14,6 +14,14 @@ const TOLERANCE: f64 = 0.10;
 
 /// "Milliseconds" as opposed to the tenths of a second of a usual poll interval: an order below them.
 const MILLISECONDS_MAX: f64 = 25.0;
+
+/// What sweeps ask, of polling alone.
+const OF_POLLING: &str = "p50 dispatch latency is not below half the poll interval";
+
+/// The half that a finding speaks of; `None` if it speaks of both.
+pub(super) fn half(text: &str) -> Option<Half> {
+    text.contains(OF_POLLING).then_some(Half::Polling)
+}
 
 pub(super) const QUESTION: Question = Question {
     id: "C04",
@@ -67,9 +75,10 @@ pub struct Point<'a> {
     pub result: &'a RunResult,
 }
 
-/// One finding per number of workers: is the median half the interval at every interval?
+/// One finding per number of workers: is the median half the interval at every interval? A doubt of the whole sweep, such as that
+/// not all of its points have run, leaves it open.
 #[must_use]
-pub fn judge(points: &[Point<'_>]) -> Vec<Claim> {
+pub fn judge(points: &[Point<'_>], doubt: Option<&str>) -> Vec<Claim> {
     let mut workers: Vec<u32> = points.iter().map(|point| point.workers).collect();
     workers.sort_unstable();
     workers.dedup();
@@ -82,21 +91,25 @@ pub fn judge(points: &[Point<'_>]) -> Vec<Claim> {
     };
     workers
         .into_iter()
-        .map(|count| judge_group(count, &of(count)))
+        .map(|count| judge_group(count, &of(count), doubt))
         .collect()
 }
 
-fn judge_group(workers: u32, points: &[Point<'_>]) -> Claim {
+fn judge_group(workers: u32, points: &[Point<'_>], doubt: Option<&str>) -> Claim {
     let pollers = if workers == 1 {
         "one poller".to_owned()
     } else {
         format!("{workers} pollers out of step")
     };
-    let text = format!("p50 dispatch latency is not below half the poll interval ({pollers})");
+    let text = format!("polling's {OF_POLLING} ({pollers})");
     let ratios: Option<Vec<f64>> = points.iter().map(ratio).collect();
-    let (verdict, evidence) = match ratios {
-        None => (ClaimVerdict::NotSettled, "a run is invalid or has no median".to_owned()),
-        Some(ratios) => {
+    let (verdict, evidence) = match (doubt, ratios) {
+        (Some(doubt), _) => (ClaimVerdict::NotSettled, doubt.to_owned()),
+        (None, None) => (
+            ClaimVerdict::NotSettled,
+            "a run is invalid, was broken off or has no median".to_owned(),
+        ),
+        (None, Some(ratios)) => {
             let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
             let highest = ratios.iter().copied().fold(0.0, f64::max);
             let verdict = if lowest < 1.0 - TOLERANCE {
@@ -128,7 +141,7 @@ fn judge_group(workers: u32, points: &[Point<'_>]) -> Claim {
 
 /// p50 ÷ half the interval.
 fn ratio(point: &Point<'_>) -> Option<f64> {
-    if !point.result.run.valid {
+    if !point.result.run.valid || point.result.run.interrupted {
         return None;
     }
     Some(point.result.latency_ms.dispatch.p50? / (point.interval_ms / 2.0))
@@ -175,6 +188,24 @@ mod tests {
         let mut runs = Runs::new();
         runs.event.phases[3].latency_ms.dispatch.p50 = Some(158.0);
         assert_eq!(judge_pair(&runs.pair()).0, ClaimVerdict::Refuted);
+    }
+
+    #[test]
+    fn a_sweep_with_a_point_missing_or_broken_off_settles_nothing() {
+        let mut run = Runs::new().polling;
+        run.latency_ms.dispatch.p50 = Some(250.0);
+        let verdict = |run: &RunResult, doubt| {
+            let point = Point {
+                interval_ms: 500.0,
+                workers: 1,
+                result: run,
+            };
+            judge(&[point], doubt).remove(0).verdict
+        };
+        assert_eq!(verdict(&run, None), ClaimVerdict::Supported);
+        assert_eq!(verdict(&run, Some("1 of 4 points have run")), ClaimVerdict::NotSettled);
+        run.run.interrupted = true;
+        assert_eq!(verdict(&run, None), ClaimVerdict::NotSettled);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! searched): the architecture is not blamed for settings. Both halves must hold to support it. A ceiling of the machine or of
 //! the harness is nobody's: then it is *not settled (host)*.
 
+use super::comparable::{Repeats, why_not};
 use super::{Finding, holds, not_settled, rounded};
 use crate::capacity::{Capacity, Interval, Variant};
 use crate::plateau::Cause;
@@ -17,22 +18,22 @@ const TEXT: &str = "throughput ceiling: polling ends at row locks, event-driven 
 /// Empty unless both modes were searched with the same number of replicas.
 #[must_use]
 pub fn judge(found: &[&Capacity]) -> Vec<Claim> {
-    let best = |is_wanted: fn(Variant) -> bool, replicas: u32| {
-        let own = found
-            .iter()
-            .filter(move |one| is_wanted(one.variant) && one.topology.replicas == replicas);
-        own.max_by(|a, b| low(a).total_cmp(&low(b)))
+    let of = |is_wanted: fn(Variant) -> bool, replicas: u32| -> Vec<&Capacity> {
+        let own = found.iter().copied();
+        own.filter(|one| is_wanted(one.variant) && one.topology.replicas == replicas)
+            .collect()
     };
     let events = found.iter().filter(|one| one.variant == Variant::EventDriven);
     let mut counts: Vec<u32> = events.map(|one| one.topology.replicas).collect();
     counts.sort_unstable();
     counts.dedup();
     let pair = counts.into_iter().rev().find_map(|replicas| {
-        let polling = best(|variant| variant != Variant::EventDriven, replicas)?;
-        Some((polling, best(|variant| variant == Variant::EventDriven, replicas)?))
+        let polling = of(|variant| variant != Variant::EventDriven, replicas);
+        let event = of(|variant| variant == Variant::EventDriven, replicas);
+        (!polling.is_empty() && !event.is_empty()).then_some((polling, event))
     });
-    let claim = |(polling, event): (&&Capacity, &&Capacity)| {
-        let (verdict, evidence) = judge_pair(polling, event);
+    let claim = |(polling, event): (Vec<&Capacity>, Vec<&Capacity>)| {
+        let (verdict, evidence) = judge_both(&polling, &event);
         Claim {
             id: "C05".to_owned(),
             text: TEXT.to_owned(),
@@ -47,51 +48,74 @@ fn low(capacity: &Capacity) -> f64 {
     capacity.holds.low.unwrap_or(0.0)
 }
 
-fn judge_pair(polling: &Capacity, event: &Capacity) -> Finding {
-    let numbers = format!(
+/// All searches of either side must fit each other: the best of them is not known to be the best otherwise.
+fn judge_both(polling: &[&Capacity], event: &[&Capacity]) -> Finding {
+    let (polling_best, event_best) = (repeats_of_best(polling), repeats_of_best(event));
+    let (Some(best_polling), Some(best_event)) = (Repeats::of(&polling_best), Repeats::of(&event_best)) else {
+        return not_settled("a mode was not searched");
+    };
+    let mut all = polling.iter().chain(event);
+    let doubt = all.find_map(|one| why_not(best_polling.first, one).or_else(|| why_not(best_event.first, one)));
+    match doubt {
+        Some(why) => not_settled(format!("{}; {why}", numbers(best_polling, best_event))),
+        None => judge_pair(best_polling, best_event),
+    }
+}
+
+/// The searches of the variant that holds most.
+fn repeats_of_best<'a>(of: &[&'a Capacity]) -> Vec<&'a Capacity> {
+    let best = of.iter().max_by(|a, b| low(a).total_cmp(&low(b)));
+    let is_best = |one: &&&Capacity| best.is_some_and(|best| best.variant == one.variant);
+    of.iter().filter(is_best).copied().collect()
+}
+
+fn numbers(polling: Repeats<'_>, event: Repeats<'_>) -> String {
+    format!(
         "{} holds {}, event-driven {}",
-        polling.variant.name(),
-        interval(polling.holds),
-        interval(event.holds)
-    );
-    if let Some(reason) = [polling, event].iter().find_map(|one| one.invalid_reasons.first()) {
+        polling.first.variant.name(),
+        interval(polling.holds()),
+        interval(event.holds())
+    )
+}
+
+fn judge_pair(polling: Repeats<'_>, event: Repeats<'_>) -> Finding {
+    let numbers = numbers(polling, event);
+    if let Some(reason) = polling.invalid().or_else(|| event.invalid()) {
         return not_settled(format!("{numbers}; a search can't be used: {reason}"));
     }
     if let Some((one, reason)) = [polling, event]
         .iter()
         .find_map(|one| Some((one, one.not_the_engine()?)))
     {
-        let name = one.variant.name();
+        let name = one.first.variant.name();
         return not_settled(format!(
             "not settled (host): {numbers}; at the plateau of {name}, {reason}"
         ));
     }
-    let (Some(polling_high), Some(event_low)) = (polling.holds.high, event.holds.low) else {
-        return not_settled(format!("{numbers}: an end is open"));
-    };
-    let ratio = event_low / polling_high;
-    let most = event
-        .holds
-        .high
-        .map(|high| high / polling.holds.low.unwrap_or(polling_high));
-    let Some(cause) = polling.plateau.as_ref().and_then(|plateau| plateau.dominant) else {
-        return match most {
-            Some(most) if most < ORDERS => holds(false, format!("{numbers}: at most {} × as much", rounded(most))),
-            _ => not_settled(format!("{numbers}; what limits polling was not found")),
-        };
-    };
-    let locks = if cause == Cause::JobRowLocks {
-        "row locks are"
-    } else {
-        "something other than row locks is"
-    };
-    holds(
-        cause == Cause::JobRowLocks && ratio >= ORDERS,
-        format!(
-            "{numbers}: {} × as much or more; {locks} what limits polling",
-            rounded(ratio)
+    let (before, after) = (polling.holds(), event.holds());
+    let least = after.low.zip(before.high).map(|(event, polling)| event / polling);
+    let most = after.high.zip(before.low).map(|(event, polling)| event / polling);
+    if let Some(most) = most.filter(|most| *most < ORDERS) {
+        return holds(false, format!("{numbers}: at most {} × as much", rounded(most)));
+    }
+    match polling.cause() {
+        None => not_settled(format!("{numbers}; what limits polling was not found")),
+        Some(Cause::JobRowLocks) => match least {
+            Some(least) if least >= ORDERS => holds(
+                true,
+                format!(
+                    "{numbers}: {} × as much or more; row locks are what limits polling",
+                    rounded(least)
+                ),
+            ),
+            Some(_) if most.is_some() => not_settled(format!("{numbers}: the intervals are too wide to tell")),
+            _ => not_settled(format!("{numbers}: an end is open")),
+        },
+        Some(_) => holds(
+            false,
+            format!("{numbers}; something other than row locks is what limits polling"),
         ),
-    )
+    }
 }
 
 /// `1,000 to 1,100 jobs/s` in few words.
@@ -155,7 +179,7 @@ pub(super) mod tests {
                 low: Some(holds.0),
                 high: Some(holds.1),
             },
-            ended: None,
+            ended: Some("the interval is narrow enough".to_owned()),
             plateau: cause.map(|cause| Attribution {
                 dominant: Some(cause),
                 detail: String::new(),
@@ -193,6 +217,27 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_open_or_wide_end_refutes_nothing() {
+        let locks = || polling(0.5, Some(Cause::JobRowLocks));
+        let mut event = capacity(Variant::EventDriven, 2, (2_000.0, 2_100.0), 0.5, Some(Cause::Broker));
+        event.holds.high = None;
+        let claim = judge(&[&locks(), &event]).remove(0);
+        assert_eq!(claim.verdict, ClaimVerdict::NotSettled, "{}", claim.evidence);
+        assert!(claim.evidence.ends_with("an end is open"), "{}", claim.evidence);
+        let (found, _) = verdict(locks(), (90_000.0, 130_000.0));
+        assert_eq!(found, ClaimVerdict::NotSettled);
+    }
+
+    #[test]
+    fn repeats_are_taken_from_the_lowest_to_the_highest() {
+        let locks = || polling(0.5, Some(Cause::JobRowLocks));
+        let event = |holds| capacity(Variant::EventDriven, 2, holds, 0.5, Some(Cause::Broker));
+        let (good, bad) = (event((120_000.0, 130_000.0)), event((60_000.0, 65_000.0)));
+        let claim = judge(&[&locks(), &good, &bad]).remove(0);
+        assert_eq!(claim.verdict, ClaimVerdict::NotSettled, "{}", claim.evidence);
+    }
+
+    #[test]
     fn a_machine_that_was_busy_settles_nothing() {
         let (found, evidence) = verdict(polling(0.95, None), (2_000.0, 2_100.0));
         assert_eq!(found, ClaimVerdict::NotSettled);
@@ -220,6 +265,39 @@ pub(super) mod tests {
         );
         let claim = judge(&[&default, &tuned, &event]).remove(0);
         assert_eq!(claim.verdict, ClaimVerdict::Refuted, "{}", claim.evidence);
+    }
+
+    #[test]
+    fn searches_broken_off_or_of_different_builds_or_machines_settle_nothing() {
+        type Change = fn(&mut Capacity);
+        let told: [(Change, &str); 6] = [
+            (|one| one.ended = None, "with 2 replicas was broken off"),
+            (|one| one.git_commit = Some("other".to_owned()), "build"),
+            (|one| one.testbed.machine = Some("other".to_owned()), "machine"),
+            (
+                |one| one.testbed.postgres.version = "16.0".to_owned(),
+                "PostgreSQL version",
+            ),
+            (|one| one.topology.workers = 9, "number of workers"),
+            (|one| one.seed = 9, "plan"),
+        ];
+        for (change, expected) in told {
+            let mut one = polling(0.5, Some(Cause::JobRowLocks));
+            change(&mut one);
+            let (found, evidence) = verdict(one, (120_000.0, 130_000.0));
+            assert_eq!(found, ClaimVerdict::NotSettled, "{expected}");
+            assert!(evidence.ends_with(expected), "{evidence}");
+        }
+    }
+
+    #[test]
+    fn a_better_search_that_was_broken_off_may_have_become_the_best() {
+        let default = polling(0.5, Some(Cause::JobRowLocks));
+        let mut tuned = capacity(Variant::PollingTuned, 2, (900.0, 9_500.0), 0.5, None);
+        tuned.ended = None;
+        let event = capacity(Variant::EventDriven, 2, (120_000.0, 130_000.0), 0.5, None);
+        let claim = judge(&[&default, &tuned, &event]).remove(0);
+        assert_eq!(claim.verdict, ClaimVerdict::NotSettled, "{}", claim.evidence);
     }
 
     #[test]

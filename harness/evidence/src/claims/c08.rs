@@ -48,6 +48,9 @@ fn judge(pair: &Pair<'_>) -> Finding {
     if pair.event_series.outbox_backlog.iter().all(Option::is_none) || pair.event_series.lag.is_empty() {
         return not_settled("backlog and lag were not sampled; run `bench compare` again");
     }
+    if pair.polling.postgres.samples == 0 || !looked(pair.polling_series, polling) {
+        return not_settled("lock waits were not sampled during polling's overload; run `bench compare` again");
+    }
     let shown = first(gauges(pair.event_series, event));
     let hidden = first(lock_waits(pair.polling_series, polling));
     let hint = match &hidden {
@@ -76,6 +79,13 @@ fn judge(pair: &Pair<'_>) -> Finding {
 
 fn overload(result: &RunResult) -> Option<&PhaseResult> {
     phase(result, "overload").filter(|phase| phase.duration_s >= STEADY_S as f64)
+}
+
+/// Were backends looked at, and seen, during the phase? Else that no lock wait was seen says nothing.
+fn looked(series: &Series, phase: &PhaseResult) -> bool {
+    let (from, to) = window(phase);
+    let within = |values: &[Option<f64>]| values.iter().take(to).skip(from).any(Option::is_some);
+    phase.lock_wait_share.is_some() || series.waits.iter().any(|waits| within(&waits.values))
 }
 
 /// Most jobs unfinished during the phase.
@@ -173,6 +183,16 @@ mod tests {
         let (verdict, evidence) = judge(&runs.pair());
         assert_eq!(verdict, Supported);
         assert!(evidence.ends_with("lock waits showed it after 3 s"), "{evidence}");
+    }
+
+    #[test]
+    fn lock_waits_that_nobody_looked_for_are_not_hidden() {
+        let mut runs = Runs::new();
+        runs.polling.postgres.samples = 0;
+        assert_eq!(judge(&runs.pair()).0, NotSettled);
+        let mut runs = Runs::new();
+        runs.polling_series.waits.clear();
+        assert_eq!(judge(&runs.pair()).0, NotSettled);
     }
 
     #[test]

@@ -30,6 +30,13 @@ fn judge(pair: &Pair<'_>) -> Finding {
     let (Some(polling), Some(event)) = (cost(pair.polling), cost(pair.event)) else {
         return not_settled("no part was looked at during an idle phase in both modes; run the scenario `compare`");
     };
+    if let Some(why) = unseen(pair) {
+        return not_settled(format!(
+            "{why}: polling: {}; event-driven: {}",
+            polling.told(),
+            event.told()
+        ));
+    }
     let extra =
         event.cpu_cores - polling.cpu_cores >= EXTRA_CORES || event.memory_mb - polling.memory_mb >= EXTRA_MEMORY_MB;
     let looks = [sampler_cores(pair.polling), sampler_cores(pair.event)];
@@ -49,6 +56,20 @@ fn judge(pair: &Pair<'_>) -> Finding {
         ));
     }
     holds(polling.cpu_cores <= NEAR_ZERO_CORES && extra, evidence)
+}
+
+/// A server that was not looked at, such as one that is not ours, would cost nothing.
+fn unseen(pair: &Pair<'_>) -> Option<&'static str> {
+    let seen = |result: &RunResult, is: fn(&str) -> bool| {
+        let idle = result.idle.as_ref();
+        idle.is_some_and(|idle| idle.parts.iter().any(|part| is(&part.name)))
+    };
+    let is_postgres = |name: &str| name.starts_with("postgres");
+    let is_broker = |name: &str| ["kafka", "redpanda"].iter().any(|kind| name.starts_with(kind));
+    if !seen(pair.polling, is_postgres) || !seen(pair.event, is_postgres) {
+        return Some("PostgreSQL was not looked at in both modes");
+    }
+    (!seen(pair.event, is_broker)).then_some("the broker was not looked at")
 }
 
 /// What the sampler's looks take of PostgreSQL at most: their time, waiting included.
@@ -115,8 +136,27 @@ mod tests {
         runs.polling.idle.as_mut().unwrap().parts[0].cpu_cores = 0.5;
         assert_eq!(judge(&runs.pair()).0, Refuted);
         let mut runs = Runs::new();
-        runs.event.idle = runs.polling.idle.clone();
+        let parts = &mut runs.event.idle.as_mut().unwrap().parts;
+        (parts[1].cpu_cores, parts[1].memory_mb) = (0.001, 5.0);
         assert_eq!(judge(&runs.pair()).0, Refuted);
+    }
+
+    #[test]
+    fn a_server_that_was_not_looked_at_does_not_cost_nothing() {
+        for (of_event, server) in [(false, "postgres"), (true, "postgres"), (true, "kafka-1")] {
+            let mut runs = Runs::new();
+            let run = if of_event { &mut runs.event } else { &mut runs.polling };
+            let parts = &mut run.idle.as_mut().unwrap().parts;
+            parts.retain(|part| part.name != server);
+            parts.push(IdlePart {
+                name: "replica-1".to_owned(),
+                cpu_cores: 0.001,
+                memory_mb: 30.0,
+                disk_mb: None,
+            });
+            let (verdict, evidence) = judge(&runs.pair());
+            assert_eq!(verdict, NotSettled, "{evidence}");
+        }
     }
 
     #[test]

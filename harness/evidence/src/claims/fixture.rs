@@ -22,7 +22,7 @@ impl Runs {
         Self {
             polling: polling(),
             event: event_driven(),
-            polling_series: series(),
+            polling_series: polling_series(),
             event_series: event_series(),
         }
     }
@@ -157,7 +157,10 @@ fn run(mode: &str, single_ms: f64, best_ms: f64, steady_ms: f64) -> RunResult {
         phases,
         latency_ms: LatencySet::default(),
         throughput: Throughput::default(),
-        postgres: PostgresInfo::default(),
+        postgres: PostgresInfo {
+            samples: 1_000,
+            ..PostgresInfo::default()
+        },
         outbox: None,
         lag: Vec::new(),
         downstream: None,
@@ -264,6 +267,16 @@ fn series() -> Series {
         ..Series::default()
     };
     series.completed_per_s[72..74].fill(0.0);
+    series
+}
+
+/// Backends were looked at all the time, and none waited for a lock.
+fn polling_series() -> Series {
+    let mut series = series();
+    series.waits = vec![NamedSeries {
+        name: "CPU".to_owned(),
+        values: vec![Some(1.0); SECONDS],
+    }];
     series
 }
 

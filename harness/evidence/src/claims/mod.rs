@@ -20,6 +20,7 @@ mod c15;
 mod c16;
 mod c18;
 mod c19;
+mod comparable;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod standing;
@@ -31,6 +32,13 @@ pub(crate) struct Pair<'a> {
     pub(crate) event: &'a RunResult,
     pub(crate) polling_series: &'a Series,
     pub(crate) event_series: &'a Series,
+}
+
+/// The mode that a finding speaks of, where the claim says something of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    Polling,
+    EventDriven,
 }
 
 /// What a pair says of a claim, and the number that says so.

@@ -151,10 +151,13 @@ pub struct Neighbours {
     pub partitions: u64,
     /// Dispatch of the jobs in them that were not refused (ms).
     pub latency_ms: Percentiles,
-    /// Dispatch of the jobs of the same types, at the same time of the control run (ms); `null` without one.
+    /// Dispatch of the jobs of the same types, at the same time of the control run (ms); `null` without one that can be used.
     pub control_ms: Option<Percentiles>,
-    /// p99 here ÷ p99 there; `null` if either is not known.
+    /// p99 here ÷ p99 there; `null` if either is not known, or of too few jobs.
     pub p99_ratio: Option<f64>,
+    /// Why there is no ratio though there is a control run.
+    #[serde(default)]
+    pub control_doubt: Option<String>,
 }
 
 /// When consumer groups stood still: no job was begun for a quarter of a second or longer though records lay in the topic.

@@ -101,6 +101,7 @@ fn neighbours_of_bad_records(neighbours: &Neighbours) -> String {
         latency_ms: here,
         control_ms,
         p99_ratio,
+        control_doubt,
     } = neighbours;
     let of = |latency: &Percentiles| {
         format!(
@@ -111,11 +112,15 @@ fn neighbours_of_bad_records(neighbours: &Neighbours) -> String {
     };
     let control = match control_ms {
         Some(control) => format!("{} with nothing broken", of(control)),
+        None if control_doubt.is_some() => "the control run can't be held against it".to_owned(),
         None => "there is no control run to hold that against".to_owned(),
     };
+    let doubt = control_doubt
+        .as_ref()
+        .map_or_else(String::new, |why| format!(" ({why})"));
     let ratio = p99_ratio.map_or_else(String::new, |ratio| format!(": {} times that", number(ratio)));
     format!(
-        "Behind records that could not be handled, in {} partitions: dispatch p99 {}; {control}{ratio}.",
+        "Behind records that could not be handled, in {} partitions: dispatch p99 {}; {control}{ratio}{doubt}.",
         count(*partitions),
         of(here)
     )

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use crossover_evidence::capacity::search::{Next, interval, next};
-use crossover_evidence::capacity::{Capacity, Interval, SCHEMA_VERSION, Step, StepVerdict, holds};
+use crossover_evidence::capacity::{Capacity, Interval, SCHEMA_VERSION, Step, StepVerdict, holds, servers};
 use crossover_evidence::plateau::Attribution;
 use crossover_evidence::result::RunResult;
 use tokio::sync::watch;
@@ -160,17 +160,9 @@ fn with(
         plateau: None,
         invalid_reasons: build_doubt(),
     });
-    let servers = |result: &crossover_evidence::result::TestbedInfo| {
-        (
-            result.provider.clone(),
-            result.postgres.version.clone(),
-            result.broker.clone(),
-            result.cpus,
-        )
-    };
     let reasons = [
-        (servers(&capacity.testbed) != servers(&result.testbed))
-            .then_some("not all steps had the same servers and machine"),
+        servers::difference(&capacity.testbed, &result.testbed)
+            .map(|_| "not all steps had the same servers and machine"),
         (capacity.git_commit != result.run.git_commit).then_some("not all steps ran the same build"),
     ];
     for reason in reasons.into_iter().flatten() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use crossover_evidence::capacity::{Variant, holds};
+use crossover_evidence::capacity::{Variant, holds, servers};
 use crossover_evidence::map::{CrossoverMap, Point, SCHEMA_VERSION};
 use crossover_report::MapPage;
 use crossover_testbed::RunLock;
@@ -137,11 +137,9 @@ impl Bench<'_> {
             map.git_commit.is_some() && map.git_commit != commit,
             "not all points ran the same build",
         );
-        let provider = |testbed: &crossover_evidence::result::TestbedInfo| (testbed.provider.clone(), testbed.cpus);
-        let before = map.testbed.as_ref().map(provider);
-        let now = Some(provider(&result.testbed));
+        let before = map.testbed.as_ref();
         doubt(
-            before.is_some() && before != now,
+            before.is_some_and(|before| servers::difference(before, &result.testbed).is_some()),
             "not all points had the same servers and machine",
         );
         map.git_commit = map.git_commit.take().or(commit);

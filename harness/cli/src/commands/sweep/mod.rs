@@ -8,13 +8,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use crossover_evidence::capacity::servers;
 use crossover_evidence::claims::c04;
 use crossover_evidence::result::{Claim, ClaimVerdict, RunResult};
 use crossover_report::{SweepPage, SweepPoint};
 use tokio::sync::watch;
 
 use super::running::{code_of, finished, shown, with_left_behind};
-use crate::failure::{INTERRUPTED, bad_input, severity, worst};
+use crate::failure::{INTERRUPTED, INVALID, bad_input, severity, worst};
 use crate::place::SWEEP_FILE;
 use crate::run::{self, Options, Progress, RunDirectory, judge};
 use crate::scenario::{self, Point, Scenario};
@@ -63,7 +64,11 @@ pub fn report_again(path: &Path) -> anyhow::Result<()> {
         // A sweep that was broken off has fewer runs than points.
         if run.file("run.json").is_file() {
             let scenario = scenario::reload(&run.file("scenario.toml"), &plan.scenario)?;
-            done.push((swept(number, values, judge(&run)?), scenario));
+            let result = judge(&run)?;
+            // What was broken off says nothing.
+            if !result.run.interrupted {
+                done.push((swept(number, values, result), scenario));
+            }
         }
     }
     report(&scenario, &done, &plan, &directory)?;
@@ -128,6 +133,10 @@ async fn run_points(
         };
         let finished = run::run(scenario, &run_options, &path, interrupted.clone(), progress).await?;
         left_behind.extend(finished.left_behind);
+        // It says nothing, and is run again by whoever goes on.
+        if finished.result.run.interrupted {
+            break;
+        }
         done.push((swept(index + 1, &point.values, finished.result), scenario.clone()));
     }
     progress.done();
@@ -159,7 +168,12 @@ fn report(
     plan: &SweepPlan,
     directory: &RunDirectory,
 ) -> anyhow::Result<u8> {
-    let findings = findings(&scenario.document.claims, done);
+    let runs: Vec<&RunResult> = done.iter().map(|(point, _)| &point.result).collect();
+    let invalid_reasons = servers::doubts(&runs);
+    let missing = (done.len() < plan.points.len())
+        .then(|| format!("{} of {} points have run to their end", done.len(), plan.points.len()));
+    let doubt = invalid_reasons.first().or(missing.as_ref());
+    let findings = findings(&scenario.document.claims, done, doubt.map(String::as_str));
     let points: Vec<SweepPoint> = done.iter().map(|(point, _)| point.clone()).collect();
     let started_at = points
         .first()
@@ -181,6 +195,7 @@ fn report(
             keys: &plan.keys,
             points: &summary(&points),
             findings: &findings,
+            invalid_reasons: &invalid_reasons,
         },
     )?;
     directory.write("report.html", crossover_report::sweep_html(&page).as_bytes())?;
@@ -188,7 +203,11 @@ fn report(
     println!("{}", crossover_report::sweep_terminal(&page));
     println!("{}", shown(&directory.file("report.html")));
     // The worst point speaks for the sweep; a refuted claim of the seed is a result, not a failure.
-    let worst = worst(points.iter().map(|point| code_of(&point.result)));
+    for reason in &invalid_reasons {
+        eprintln!("the points may not be held against each other: {reason}");
+    }
+    let codes = points.iter().map(|point| code_of(&point.result));
+    let worst = worst(codes.chain((!invalid_reasons.is_empty()).then_some(INVALID)));
     Ok(worst.unwrap_or(INTERRUPTED))
 }
 
@@ -208,6 +227,8 @@ struct SweepFile<'a> {
     keys: &'a [String],
     points: &'a [serde_json::Value],
     findings: &'a [Claim],
+    /// Why its points may not be held against each other; empty if they may.
+    invalid_reasons: &'a [String],
 }
 
 fn summary(points: &[SweepPoint]) -> Vec<serde_json::Value> {
@@ -224,7 +245,7 @@ fn summary(points: &[SweepPoint]) -> Vec<serde_json::Value> {
 }
 
 /// What the sweep says of the claims that its scenario names, then of its hypotheses.
-fn findings(claims: &[String], done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
+fn findings(claims: &[String], done: &[(SweepPoint, Scenario)], doubt: Option<&str>) -> Vec<Claim> {
     let mut findings = Vec::new();
     if claims.iter().any(|claim| claim == "C04") {
         let point = |(point, scenario): &'_ (SweepPoint, Scenario)| -> (f64, u32, RunResult) {
@@ -240,7 +261,7 @@ fn findings(claims: &[String], done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
                 result,
             })
             .collect();
-        findings.extend(c04::judge(&points));
+        findings.extend(c04::judge(&points, doubt));
     }
     findings.extend(hypotheses(done));
     findings

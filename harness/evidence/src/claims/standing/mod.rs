@@ -3,13 +3,15 @@
 //! A claim is settled by valid runs alone. What tests cover is said to be so, and counts as not yet measured: a test shows that
 //! something can be done, a run how it went. Of several runs the newest that settles a claim speaks, and it is said how many agree.
 
+mod chaos;
+mod runs;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::result::{Check, Claim, ClaimVerdict, RunResult, Verdict};
+use crate::result::{Check, Claim, RunResult, Verdict};
 use crate::text::counted;
 
 /// Raised when a reader of the last version would misread this one.
@@ -17,6 +19,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// The check that replays the audit log.
 const AUDIT: &str = "audit-replayed-equals-tables";
+
+/// Id of what a run says of its scenario's hypotheses.
+const HYPOTHESIS: &str = "hypothesis";
 
 /// A claim, and what can settle it.
 struct Claimed {
@@ -73,6 +78,8 @@ pub struct Ran {
     pub faults_took_effect: bool,
     /// Its checks.
     pub checks: Vec<Check>,
+    /// What it said of its scenario's hypotheses.
+    pub hypotheses: Vec<Claim>,
 }
 
 impl Ran {
@@ -87,12 +94,13 @@ impl Ran {
             valid: result.run.valid && !result.run.interrupted,
             faults_took_effect: !result.faults.is_empty() && result.faults.iter().all(|fault| fault.took_effect),
             checks: result.checks.clone(),
+            hypotheses: result
+                .claims
+                .iter()
+                .filter(|claim| claim.id == HYPOTHESIS)
+                .cloned()
+                .collect(),
         }
-    }
-
-    fn failed(&self) -> Vec<&str> {
-        let failed = self.checks.iter().filter(|check| check.verdict == Verdict::Fail);
-        failed.map(|check| check.name.as_str()).collect()
     }
 }
 
@@ -173,10 +181,10 @@ pub fn all(said: &[Said], ran: &[Ran]) -> Vec<Standing> {
 
 fn standing(claimed: &Claimed, said: &[Said], ran: &[Ran]) -> Standing {
     let of_claim: Vec<&Said> = said.iter().filter(|said| said.claim.id == claimed.id).collect();
-    let found = by_runs(&of_claim).or_else(|| match claimed.source {
+    let found = runs::of(&of_claim).or_else(|| match claimed.source {
         Source::AuditCheck => audit(ran),
-        Source::Chaos(scenario) => chaos(scenario, ran),
-        Source::FailureModes => failure_modes(ran),
+        Source::Chaos(scenario) => chaos::of(scenario, ran),
+        Source::FailureModes => chaos::failure_modes(ran),
         Source::Runs | Source::Test(_) | Source::Nothing => None,
     });
     let (stand, evidence, run) = found.unwrap_or_else(|| {
@@ -206,49 +214,6 @@ fn why_not(source: Source, invalid: usize) -> String {
 }
 
 type Found = (Stand, String, Option<String>);
-
-/// The newest valid run that settles it, else the newest that does not.
-fn by_runs(said: &[&Said]) -> Option<Found> {
-    let valid: Vec<&&Said> = said.iter().filter(|said| said.valid).collect();
-    let settled = |said: &&&Said| said.claim.verdict != ClaimVerdict::NotSettled;
-    let newest = |settles: bool| {
-        let fitting = valid.iter().copied().filter(|said| settled(said) == settles);
-        fitting.max_by(|a, b| (&a.at, &a.run).cmp(&(&b.at, &b.run)))
-    };
-    let newest = newest(true).or_else(|| newest(false))?;
-    // One run may say several things of a claim, such as of one poller and of four: the gravest speaks for it.
-    let same_run = valid.iter().copied().filter(|said| said.run == newest.run);
-    let gravest = same_run
-        .max_by_key(|said| gravity(said.claim.verdict))
-        .unwrap_or(newest);
-    let stand = match gravest.claim.verdict {
-        ClaimVerdict::Supported => Stand::Supported,
-        ClaimVerdict::Refuted => Stand::Refuted,
-        ClaimVerdict::NotSettled => Stand::NotSettled,
-    };
-    let against = valid
-        .iter()
-        .filter(|said| settled(said) && said.run != gravest.run && said.claim.verdict != gravest.claim.verdict)
-        .count();
-    let against = match against {
-        0 => String::new(),
-        1 => " (one other run says otherwise)".to_owned(),
-        against => format!(" ({against} other findings say otherwise)"),
-    };
-    Some((
-        stand,
-        format!("{}{against}", gravest.claim.evidence),
-        Some(gravest.run.clone()),
-    ))
-}
-
-fn gravity(verdict: ClaimVerdict) -> u8 {
-    match verdict {
-        ClaimVerdict::NotSettled => 0,
-        ClaimVerdict::Supported => 1,
-        ClaimVerdict::Refuted => 2,
-    }
-}
 
 fn newest<'a>(ran: impl Iterator<Item = &'a Ran>) -> Option<&'a Ran> {
     ran.filter(|ran| ran.valid)
@@ -292,60 +257,4 @@ fn audit(ran: &[Ran]) -> Option<Found> {
         Stand::NotSettled
     };
     Some((stand, told, Some(last.run.clone())))
-}
-
-/// The newest valid run of a chaos scenario: its faults were seen, and no check failed.
-fn chaos(scenario: &str, ran: &[Ran]) -> Option<Found> {
-    let ran = newest(
-        ran.iter()
-            .filter(|ran| ran.scenario == scenario && ran.faults_took_effect),
-    )?;
-    let failed = ran.failed();
-    let (stand, told) = if failed.is_empty() {
-        (
-            Stand::Supported,
-            format!("{} checks, none failed ({} mode)", ran.checks.len(), ran.mode),
-        )
-    } else {
-        (
-            Stand::Refuted,
-            format!("failed: {} ({} mode)", failed.join(", "), ran.mode),
-        )
-    };
-    Some((stand, told, Some(ran.run.clone())))
-}
-
-/// Each failure mode provoked, and survived, in the newest valid event-driven run of its scenario.
-fn failure_modes(ran: &[Ran]) -> Option<Found> {
-    let events: Vec<Ran> = ran.iter().filter(|ran| ran.mode == "event-driven").cloned().collect();
-    let found = |scenario: &str| chaos(scenario, &events);
-    let (mut held, mut broken, mut missing, mut last) = (0, Vec::new(), Vec::new(), None);
-    for (name, scenario) in table::FAILURE_MODES {
-        match found(scenario) {
-            Some((Stand::Supported, _, run)) => {
-                held += 1;
-                last = run;
-            }
-            Some((_, told, run)) => {
-                broken.push(format!("{name} ({told})"));
-                last = run;
-            }
-            None => missing.push(name),
-        }
-    }
-    last.as_ref()?;
-    let all = table::FAILURE_MODES.len();
-    let mut told = format!("{held} of {all} provoked and survived");
-    if !broken.is_empty() {
-        told.push_str(&format!("; not survived: {}", broken.join(", ")));
-    }
-    if !missing.is_empty() {
-        told.push_str(&format!("; no valid run of: {}", missing.join(", ")));
-    }
-    let stand = match (broken.is_empty(), missing.is_empty()) {
-        (false, _) => Stand::Refuted,
-        (true, true) => Stand::Supported,
-        (true, false) => Stand::NotSettled,
-    };
-    Some((stand, told, last))
 }
