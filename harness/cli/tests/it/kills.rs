@@ -179,7 +179,7 @@ fn a_worker_frozen_past_its_lease_reports_late_and_is_refused() {
     let place = Place::new();
     // Long enough that the lease is lost, short enough that some of its jobs are not done by another yet.
     let faults = fault("stop", "worker:1", "1s", "1500ms");
-    let finished = place.run("zombie", &crashing("4s", 10, "400ms", &faults), &[]);
+    let finished = place.run("zombie", &crashing("4s", 10, "700ms", &faults), &[]);
     let result = finished.result();
     assert_nothing_lost_and_nothing_twice(&result);
     assert!(
