@@ -2,65 +2,22 @@
 
 use crossover_evidence::capacity::{Capacity, Step, StepVerdict, holds};
 
-use super::canvas::{Anchor, Canvas, fit, text_width};
+use super::canvas::Anchor;
+use super::plot::Plot;
 use super::{Ink, Size, both};
 use crate::capacity::CapacityPage;
 use crate::format::{ms_tick, number};
 use crate::ticks::Axis;
 
-/// Where the plot is on its sheet.
-struct Plot {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-    across: Axis,
-    up: Axis,
-}
-
-impl Plot {
-    fn new(size: Size, across: Axis, up: Axis) -> Self {
-        let width = size.pick(960.0, 360.0);
-        Self {
-            left: size.pick(66.0, 50.0),
-            right: width - size.pick(24.0, 14.0),
-            top: 14.0,
-            bottom: size.pick(280.0, 220.0),
-            across,
-            up,
-        }
-    }
-
-    fn at(&self, x: f64, y: f64) -> (f64, f64) {
-        let across = self.left + self.across.place(x) * (self.right - self.left);
-        (across, self.bottom - self.up.place(y) * (self.bottom - self.top))
-    }
-
-    /// The sheet with both axes on it.
-    fn sheet(&self, size: Size, title: &str, label: impl Fn(f64) -> String) -> Canvas {
-        let mut sheet = Canvas::new(size.pick(960.0, 360.0), self.bottom + 44.0);
-        let font = size.font();
-        for tick in &self.up.ticks {
-            let (_, y) = self.at(self.across.low, *tick);
-            sheet.path(&[(self.left, y), (self.right, y)], Ink::GRID, 1.0);
-            sheet.text((self.left - 7.0, y), &label(*tick), font, Anchor::End, Ink::SOFT);
-        }
-        let mut free = f64::NEG_INFINITY;
-        for tick in &self.across.ticks {
-            let (x, _) = self.at(*tick, self.up.low);
-            sheet.path(&[(x, self.bottom), (x, self.bottom + 4.0)], Ink::SOFT, 1.0);
-            let text = number(*tick);
-            let half = text_width(&text, font) / 2.0;
-            if x - half > free {
-                sheet.text((x, self.bottom + 14.0), &text, font, Anchor::Middle, Ink::SOFT);
-                free = x + half + 10.0;
-            }
-        }
-        sheet.path(&[(self.left, self.bottom), (self.right, self.bottom)], Ink::SOFT, 1.0);
-        let middle = (self.left + self.right) / 2.0;
-        let text = fit(title, font, self.right - self.left);
-        sheet.text((middle, self.bottom + 34.0), &text, font, Anchor::Middle, Ink::SOFT);
-        sheet
+fn plot(size: Size, across: Axis, up: Axis) -> Plot {
+    let width = size.pick(960.0, 360.0);
+    Plot {
+        left: size.pick(66.0, 50.0),
+        right: width - size.pick(24.0, 14.0),
+        top: 14.0,
+        bottom: size.pick(280.0, 220.0),
+        across,
+        up,
     }
 }
 
@@ -120,8 +77,9 @@ fn curve(
     let ink = Ink::mode(capacity.variant.name());
     let draw = |size: Size| {
         let (low, high) = range(points.iter().map(|(rate, ..)| *rate));
-        let plot = Plot::new(size, Axis::log(low, high), up());
-        let mut sheet = plot.sheet(size, "jobs per second (log scale)", &label);
+        let plot = plot(size, Axis::log(low, high), up());
+        let mut sheet = plot.sheet(size);
+        plot.axes(&mut sheet, size, "jobs per second (log scale)", number, &label);
         if let (Some(low), Some(high)) = (capacity.holds.low, capacity.holds.high) {
             let (from, to) = (plot.at(low, plot.up.high), plot.at(high, plot.up.low));
             sheet.rect(from, to, Ink::FAULT_EDGE, 0.25);
@@ -157,11 +115,12 @@ pub fn intervals(page: &CapacityPage) -> String {
     let most = closed.iter().map(|(_, _, (_, high))| *high).fold(0.0, f64::max);
     let draw = |size: Size| {
         let row = size.pick(26.0, 34.0);
-        let mut plot = Plot::new(size, Axis::linear(most, 6), Axis::exact(0.0, closed.len() as f64, 1));
+        let mut plot = plot(size, Axis::linear(most, 6), Axis::exact(0.0, closed.len() as f64, 1));
         plot.left = size.pick(190.0, 12.0);
         plot.bottom = plot.top + row * closed.len() as f64;
         plot.up.ticks.clear();
-        let mut sheet = plot.sheet(size, "jobs per second", |_| String::new());
+        let mut sheet = plot.sheet(size);
+        plot.axes(&mut sheet, size, "jobs per second", number, |_| String::new());
         for (index, (label, ink, (low, high))) in closed.iter().enumerate() {
             let y = plot.top + row * (index as f64 + size.pick(0.5, 0.72));
             let (from, to) = (plot.at(*low, 0.0).0, plot.at(*high, 0.0).0);

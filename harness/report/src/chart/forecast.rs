@@ -5,6 +5,7 @@ use crossover_evidence::decide::forecast::Need;
 
 use super::canvas::{Anchor, Canvas, fit};
 use super::labels::spread;
+use super::plot::Plot;
 use super::{Ink, Size, both};
 use crate::format::{number, rate};
 use crate::ticks::Axis;
@@ -25,23 +26,7 @@ pub fn svg(decision: &Decision) -> String {
     )
 }
 
-struct Place {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-    across: Axis,
-    up: Axis,
-}
-
-impl Place {
-    fn at(&self, months: f64, per_s: f64) -> (f64, f64) {
-        let x = self.left + self.across.place(months) * (self.right - self.left);
-        (x, self.bottom - self.up.place(per_s) * (self.bottom - self.top))
-    }
-}
-
-fn place(decision: &Decision, size: Size) -> Place {
+fn plot(decision: &Decision, size: Size) -> Plot {
     let months = (decision.forecast.horizon_months * BEYOND).max(1.0);
     let ceiling = decision.forecast.ceiling_per_s;
     let across = Axis::linear(months, 6);
@@ -55,7 +40,7 @@ fn place(decision: &Decision, size: Size) -> Place {
         (low.min(value), high.max(value))
     });
     let width = size.pick(960.0, 360.0);
-    Place {
+    Plot {
         left: size.pick(66.0, 52.0),
         right: width - size.pick(170.0, 96.0),
         top: 14.0,
@@ -71,10 +56,10 @@ fn place(decision: &Decision, size: Size) -> Place {
 }
 
 fn draw(decision: &Decision, size: Size) -> Canvas {
-    let place = place(decision, size);
-    let mut sheet = Canvas::new(size.pick(960.0, 360.0), place.bottom + 44.0);
+    let place = plot(decision, size);
+    let mut sheet = place.sheet(size);
     let mut ends = ceiling(&mut sheet, decision, &place);
-    grid(&mut sheet, &place, size);
+    place.axes(&mut sheet, size, "months from now", number, rate);
     horizon(&mut sheet, decision, &place, size);
     ends.extend(need(&mut sheet, decision, &place));
     labels(&mut sheet, &ends, &place, size);
@@ -85,7 +70,7 @@ fn draw(decision: &Decision, size: Size) -> Canvas {
 type End = (&'static str, Ink, f64);
 
 /// The band from what held to what did not; an open upper end is a line.
-fn ceiling(sheet: &mut Canvas, decision: &Decision, place: &Place) -> Vec<End> {
+fn ceiling(sheet: &mut Canvas, decision: &Decision, place: &Plot) -> Vec<End> {
     let ceiling = decision.forecast.ceiling_per_s;
     let ink = Ink::mode("polling");
     let end = place.across.high;
@@ -101,7 +86,7 @@ fn ceiling(sheet: &mut Canvas, decision: &Decision, place: &Place) -> Vec<End> {
     edges.into_iter().filter_map(edge).collect()
 }
 
-fn need(sheet: &mut Canvas, decision: &Decision, place: &Place) -> Vec<End> {
+fn need(sheet: &mut Canvas, decision: &Decision, place: &Plot) -> Vec<End> {
     let last = place.across.high;
     let curve = |of: fn(Need) -> Option<f64>| -> Vec<(f64, f64)> {
         let months = (0..=STEPS).map(|step| last * f64::from(step) / f64::from(STEPS));
@@ -125,7 +110,7 @@ fn need(sheet: &mut Canvas, decision: &Decision, place: &Place) -> Vec<End> {
     ends
 }
 
-fn horizon(sheet: &mut Canvas, decision: &Decision, place: &Place, size: Size) {
+fn horizon(sheet: &mut Canvas, decision: &Decision, place: &Plot, size: Size) {
     let (x, _) = place.at(decision.forecast.horizon_months, place.up.low);
     sheet.path(&[(x, place.top), (x, place.bottom)], Ink::REFERENCE, 1.2);
     sheet.text(
@@ -137,40 +122,7 @@ fn horizon(sheet: &mut Canvas, decision: &Decision, place: &Place, size: Size) {
     );
 }
 
-fn grid(sheet: &mut Canvas, place: &Place, size: Size) {
-    let font = size.font();
-    for tick in &place.up.ticks {
-        let (_, y) = place.at(0.0, *tick);
-        sheet.path(&[(place.left, y), (place.right, y)], Ink::GRID, 1.0);
-        sheet.text((place.left - 7.0, y), &rate(*tick), font, Anchor::End, Ink::SOFT);
-    }
-    for tick in &place.across.ticks {
-        let (x, _) = place.at(*tick, place.up.low);
-        sheet.path(&[(x, place.bottom), (x, place.bottom + 4.0)], Ink::SOFT, 1.0);
-        sheet.text(
-            (x, place.bottom + 14.0),
-            &number(*tick),
-            font,
-            Anchor::Middle,
-            Ink::SOFT,
-        );
-    }
-    sheet.path(
-        &[(place.left, place.bottom), (place.right, place.bottom)],
-        Ink::SOFT,
-        1.0,
-    );
-    let middle = f64::midpoint(place.left, place.right);
-    sheet.text(
-        (middle, place.bottom + 34.0),
-        "months from now",
-        font,
-        Anchor::Middle,
-        Ink::SOFT,
-    );
-}
-
-fn labels(sheet: &mut Canvas, ends: &[End], place: &Place, size: Size) {
+fn labels(sheet: &mut Canvas, ends: &[End], place: &Plot, size: Size) {
     let (font, room) = (size.font(), size.pick(170.0, 96.0) - 24.0);
     let wanted: Vec<f64> = ends.iter().map(|(_, _, height)| *height).collect();
     for ((label, ink, from), height) in ends.iter().zip(spread(&wanted, font + 3.0, place.top, place.bottom)) {

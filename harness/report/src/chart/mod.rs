@@ -22,6 +22,7 @@ pub mod lag;
 pub mod latency;
 pub mod memory;
 pub mod percentiles;
+mod plot;
 pub mod queues;
 pub mod sweep;
 pub mod throughput;

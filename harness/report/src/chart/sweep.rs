@@ -1,7 +1,8 @@
 //! Dispatch p50 and p99 against the swept value; for a poll interval, with the half-interval line that claim C04 names.
 
-use super::canvas::{Anchor, Canvas, fit, text_width};
+use super::canvas::{Anchor, Canvas, fit};
 use super::labels::spread;
+use super::plot::Plot;
 use super::{Ink, Size, both};
 use crate::format::{ms_tick, number};
 use crate::ticks::{Axis, Scale};
@@ -80,23 +81,7 @@ fn group(point: &SweepPoint) -> String {
     point.values.get(1..).unwrap_or_default().join(", ")
 }
 
-struct Place {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-    across: Axis,
-    up: Axis,
-}
-
-impl Place {
-    fn at(&self, x: f64, y: f64) -> (f64, f64) {
-        let across = self.left + self.across.place(x) * (self.right - self.left);
-        (across, self.bottom - self.up.place(y) * (self.bottom - self.top))
-    }
-}
-
-fn place(page: &SweepPage, lines: &[Line], size: Size) -> Place {
+fn plot(page: &SweepPage, lines: &[Line], size: Size) -> Plot {
     let all = || lines.iter().flat_map(|line| line.points.iter());
     let (low, high) = all().fold((f64::INFINITY, 0.0f64), |(low, high), (x, _, _)| {
         (low.min(*x), high.max(*x))
@@ -114,7 +99,7 @@ fn place(page: &SweepPage, lines: &[Line], size: Size) -> Place {
         Axis::linear(high, 6)
     };
     let width = size.pick(960.0, 360.0);
-    Place {
+    Plot {
         left: size.pick(66.0, 50.0),
         right: width - size.pick(170.0, 96.0),
         top: 14.0,
@@ -128,9 +113,9 @@ fn place(page: &SweepPage, lines: &[Line], size: Size) -> Place {
 type End = (String, Ink, (f64, f64));
 
 fn draw(page: &SweepPage, lines: &[Line], size: Size) -> Canvas {
-    let place = place(page, lines, size);
-    let mut sheet = Canvas::new(size.pick(960.0, 360.0), place.bottom + 44.0);
-    grid(&mut sheet, page, &place, size);
+    let place = plot(page, lines, size);
+    let mut sheet = place.sheet(size);
+    axes(&mut sheet, page, &place, size);
     let mut ends: Vec<End> = Vec::new();
     if is_poll_interval(page) {
         ends.push(half_interval(&mut sheet, &place, size));
@@ -149,7 +134,7 @@ fn draw(page: &SweepPage, lines: &[Line], size: Size) -> Canvas {
 
 /// A line through the medians, a dot a run, a ring for an invalid one; the runs of one point are joined from the lowest to the
 /// highest.
-fn measured(sheet: &mut Canvas, line: &Line, place: &Place) -> Option<End> {
+fn measured(sheet: &mut Canvas, line: &Line, place: &Plot) -> Option<End> {
     let points: Vec<(f64, f64)> = line.points.iter().map(|(x, y, _)| place.at(*x, *y)).collect();
     let mut middles = Vec::new();
     for group in line.points.chunk_by(|a, b| a.0 == b.0) {
@@ -174,7 +159,7 @@ fn measured(sheet: &mut Canvas, line: &Line, place: &Place) -> Option<End> {
     middles.last().map(|end| (line.label.clone(), line.ink, *end))
 }
 
-fn end_labels(sheet: &mut Canvas, ends: &[End], place: &Place, size: Size) {
+fn end_labels(sheet: &mut Canvas, ends: &[End], place: &Plot, size: Size) {
     let (font, room) = (size.font(), size.pick(170.0, 96.0) - 20.0);
     let wanted: Vec<f64> = ends.iter().map(|(_, _, end)| end.1).collect();
     for ((label, ink, end), height) in ends.iter().zip(spread(&wanted, font + 3.0, place.top, place.bottom)) {
@@ -194,45 +179,20 @@ fn end_labels(sheet: &mut Canvas, ends: &[End], place: &Place, size: Size) {
     }
 }
 
-fn grid(sheet: &mut Canvas, page: &SweepPage, place: &Place, size: Size) {
-    let font = size.font();
-    for tick in &place.up.ticks {
-        let (_, y) = place.at(place.across.low, *tick);
-        sheet.path(&[(place.left, y), (place.right, y)], Ink::GRID, 1.0);
-        sheet.text((place.left - 7.0, y), &ms_tick(*tick), font, Anchor::End, Ink::SOFT);
-    }
-    let mut free = f64::NEG_INFINITY;
-    for tick in &place.across.ticks {
-        let (x, _) = place.at(*tick, place.up.low);
-        sheet.path(&[(x, place.bottom), (x, place.bottom + 4.0)], Ink::SOFT, 1.0);
-        let text = if is_poll_interval(page) && *tick > 0.0 {
-            ms_tick(*tick)
-        } else {
-            number(*tick)
-        };
-        let half = text_width(&text, font) / 2.0;
-        if x - half > free {
-            sheet.text((x, place.bottom + 14.0), &text, font, Anchor::Middle, Ink::SOFT);
-            free = x + half + 10.0;
-        }
-    }
-    sheet.path(
-        &[(place.left, place.bottom), (place.right, place.bottom)],
-        Ink::SOFT,
-        1.0,
-    );
-    let key = page.keys.first().map_or("", String::as_str);
-    let scale = if place.across.scale == Scale::Log {
-        " (log scale)"
-    } else {
-        ""
+fn axes(sheet: &mut Canvas, page: &SweepPage, place: &Plot, size: Size) {
+    let across = |tick: f64| match is_poll_interval(page) && tick > 0.0 {
+        true => ms_tick(tick),
+        false => number(tick),
     };
-    let middle = (place.left + place.right) / 2.0;
-    let text = fit(&format!("{key}{scale}"), font, place.right - place.left);
-    sheet.text((middle, place.bottom + 34.0), &text, font, Anchor::Middle, Ink::SOFT);
+    let key = page.keys.first().map_or("", String::as_str);
+    let scale = match place.across.scale {
+        Scale::Log => " (log scale)",
+        Scale::Linear => "",
+    };
+    place.axes(sheet, size, &format!("{key}{scale}"), across, ms_tick);
 }
 
-fn half_interval(sheet: &mut Canvas, place: &Place, size: Size) -> End {
+fn half_interval(sheet: &mut Canvas, place: &Plot, size: Size) -> End {
     let (low, high) = (
         place.across.low.max(place.up.low * 2.0),
         place.across.high.min(place.up.high * 2.0),
