@@ -143,11 +143,10 @@ fn served<'a>(ledger: &Ledger<'_>, topics: &'a Topics) -> HashMap<String, Topic<
         });
         topic.partitions += 1;
     }
-    for record in &topics.records {
-        let partition = &topics.partitions[record.partition as usize];
-        let job = record.carries.and_then(|carried| ledger.job_position(carried.job));
-        if let Some((job, topic)) = job.zip(by_name.get_mut(partition.topic.as_str())) {
-            topic.placed.entry(job).or_insert(partition.partition);
+    for (job, place) in ledger.first_partitions() {
+        let partition = &topics.partitions[place as usize];
+        if let Some(topic) = by_name.get_mut(partition.topic.as_str()) {
+            topic.placed.insert(job, partition.partition);
         }
     }
     let of_type = |topic: Topic<'a>| {

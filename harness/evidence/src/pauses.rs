@@ -3,7 +3,7 @@
 //! A group's stretch is felt by all of its jobs; a partition's (the longest of any) by the instances that live there, while the
 //! group goes on elsewhere: cooperative rebalances stop partitions, not groups. Event-driven mode, from topics that were read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossover_proto::clock::MonotonicNs;
@@ -60,14 +60,8 @@ impl Pauses {
     #[must_use]
     pub fn of(ledger: &Ledger<'_>) -> Option<Self> {
         let topics = ledger.evidence().topics?;
-        let mut first_place: HashMap<usize, u32> = HashMap::new();
-        for record in &topics.records {
-            if let Some(job) = record.carries.and_then(|carried| ledger.job_position(carried.job)) {
-                first_place.entry(job).or_insert(record.partition);
-            }
-        }
         let mut of_partitions: BTreeMap<u32, Vec<Call>> = BTreeMap::new();
-        for (job, place) in first_place {
+        for (job, place) in ledger.first_partitions() {
             let begun = begins_of(ledger.moments(job));
             let there = ledger.times(job).acked;
             let there = there.filter(|_| is_open(&ledger.jobs()[job]) || !begun.is_empty());

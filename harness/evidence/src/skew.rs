@@ -21,7 +21,7 @@ pub fn of(ledger: &Ledger<'_>, lag: &[LagInfo]) -> Vec<TopicSkew> {
             *count += 1;
         }
     }
-    let latencies = latencies(ledger, topics);
+    let latencies = latencies(ledger);
     let mut names: Vec<&str> = topics.partitions.iter().map(|one| &one.topic[..]).collect();
     names.dedup();
     let skew = |name| of_topic(name, topics, &counts, &latencies, lag);
@@ -72,17 +72,11 @@ fn of_topic(
 }
 
 /// Dispatch by partition: a job belongs to that of its first record.
-fn latencies(ledger: &Ledger<'_>, topics: &Topics) -> HashMap<usize, Latency> {
-    let mut places: HashMap<usize, usize> = HashMap::new();
-    for record in &topics.records {
-        if let Some(job) = record.carries.and_then(|carried| ledger.job_position(carried.job)) {
-            places.entry(job).or_insert(record.partition as usize);
-        }
-    }
+fn latencies(ledger: &Ledger<'_>) -> HashMap<usize, Latency> {
     let mut latencies: HashMap<usize, Latency> = HashMap::new();
-    for (job, place) in places {
+    for (job, place) in ledger.first_partitions() {
         if let Some(sample) = dispatch_latency(ledger, job) {
-            let latency = latencies.entry(place).or_default();
+            let latency = latencies.entry(place as usize).or_default();
             match sample {
                 Some(took) => latency.record(took),
                 None => latency.record_censored(),

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use crossover_evidence::compare::{self, Comparison};
 use crossover_evidence::result::RunResult;
 use crossover_evidence::series::Series;
@@ -94,7 +93,7 @@ pub fn is_comparison(path: &Path) -> bool {
 /// If the directory is damaged.
 pub fn report_again(path: &Path) -> anyhow::Result<()> {
     let whole = RunDirectory::open(path);
-    let mut comparison: Comparison = read(&whole, COMPARE_FILE)?;
+    let mut comparison: Comparison = whole.read_json(COMPARE_FILE)?;
     let scenario = scenario::reload(&whole.file("scenario.toml"), &comparison.scenario)?;
     let judged = |name: &str| -> anyhow::Result<Option<RunResult>> {
         let run = RunDirectory::open(&whole.file(name));
@@ -121,8 +120,8 @@ fn write(
     polling: &RunResult,
     event_driven: &RunResult,
 ) -> anyhow::Result<()> {
-    let polling_series: Series = read(whole, &format!("{}/series.json", comparison.polling))?;
-    let event_series: Series = read(whole, &format!("{}/series.json", comparison.event_driven))?;
+    let polling_series: Series = whole.read_json(&format!("{}/series.json", comparison.polling))?;
+    let event_series: Series = whole.read_json(&format!("{}/series.json", comparison.event_driven))?;
     comparison.claims = compare::claims(polling, event_driven, &polling_series, &event_series);
     let page = ComparePage {
         comparison: &comparison,
@@ -139,10 +138,4 @@ fn write(
     println!("{}", crossover_report::compare_terminal(&page));
     println!("{}", shown(&whole.file("report.html")));
     Ok(())
-}
-
-fn read<T: serde::de::DeserializeOwned>(directory: &RunDirectory, name: &str) -> anyhow::Result<T> {
-    let path = directory.file(name);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
 }

@@ -1,5 +1,6 @@
 //! `report RUN`: writes a run's report again from what it recorded.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::running::conclude;
@@ -8,34 +9,30 @@ use crate::args::ReportArgs;
 use crate::place;
 use crate::run::{RunDirectory, judge};
 
+/// What is more than a run: how it is told, and how its reports are written again.
+type Kind = (fn(&Path) -> bool, fn(&Path) -> anyhow::Result<()>);
+
+const KINDS: [Kind; 5] = [
+    (sweep::is_sweep, sweep::report_again),
+    (compare::is_comparison, compare::report_again),
+    (capacity::is_search, capacity::report_again),
+    (assess::is_assessment, assess::report_again),
+    (map::is_map, map::report_again),
+];
+
 /// Runs the command. The exit code speaks of the report, not of the run that it reports on.
 ///
 /// # Errors
 /// If there is no such run.
 pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let path = place::run(&args.run)?;
-    if sweep::is_sweep(&path) {
-        sweep::report_again(&path)?;
-        return Ok(ExitCode::SUCCESS);
+    match KINDS.iter().find(|(is_one, _)| is_one(&path)) {
+        Some((_, report_again)) => report_again(&path)?,
+        None => {
+            let directory = RunDirectory::open(&path);
+            let result = judge(&directory)?;
+            conclude(&directory, &result);
+        }
     }
-    if compare::is_comparison(&path) {
-        compare::report_again(&path)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if capacity::is_search(&path) {
-        capacity::report_again(&path)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if assess::is_assessment(&path) {
-        assess::report_again(&path)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if map::is_map(&path) {
-        map::report_again(&path)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let directory = RunDirectory::open(&path);
-    let result = judge(&directory)?;
-    conclude(&directory, &result);
     Ok(ExitCode::SUCCESS)
 }

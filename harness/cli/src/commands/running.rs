@@ -74,12 +74,9 @@ pub fn finished(path: &Path) -> anyhow::Result<Option<RunResult>> {
         return Ok(None);
     }
     let directory = RunDirectory::open(path);
-    let result = directory.file("result.json");
     let meta = RunMeta::read(&directory);
-    if meta.is_ok_and(|meta| meta.finished && !meta.interrupted) && result.is_file() {
-        let text = std::fs::read_to_string(&result).with_context(|| format!("can't read {}", result.display()))?;
-        let result = serde_json::from_str(&text).with_context(|| format!("{} is damaged", result.display()))?;
-        return Ok(Some(result));
+    if meta.is_ok_and(|meta| meta.finished && !meta.interrupted) && directory.file("result.json").is_file() {
+        return directory.read_json("result.json").map(Some);
     }
     // Made by a run of ours, or it would have no such file.
     if directory.file("run.json").is_file() {

@@ -83,9 +83,7 @@ impl Control {
 
 /// As its own result has it.
 fn doubt(control: &RunDirectory, of: &RunMeta) -> Option<String> {
-    let text = std::fs::read(control.file("result.json"));
-    let result: Option<RunResult> = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
-    let Some(result) = result else {
+    let Ok(result) = control.read_json::<RunResult>("result.json") else {
         return Some("the control run was not judged, or by another version".to_owned());
     };
     let run = Disturbed {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::scenario::{Scenario, kept_trace};
 
@@ -93,6 +94,16 @@ impl RunDirectory {
     /// As [`RunDirectory::write`].
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
         self.write(name, &serde_json::to_vec_pretty(value)?)
+    }
+
+    /// Reads a value that [`RunDirectory::write_json`] wrote.
+    ///
+    /// # Errors
+    /// If the file is not there, or damaged.
+    pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<T> {
+        let path = self.file(name);
+        let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
     /// Writes the scenario and its traces, so that a later report needs neither of the originals.

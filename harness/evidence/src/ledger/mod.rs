@@ -26,6 +26,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crossover_proto::clock::MonotonicNs;
@@ -258,6 +259,18 @@ impl<'a> Ledger<'a> {
             .and_then(|jobs| jobs.get(usize::from(ordinal)))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// Of each job whose record the topics hold: place of the first one's partition in [`Topics::partitions`]. Empty if the
+    /// topics were not read.
+    pub(crate) fn first_partitions(&self) -> HashMap<usize, u32> {
+        let mut first = HashMap::new();
+        for record in self.evidence.topics.iter().flat_map(|topics| &topics.records) {
+            if let Some(job) = record.carries.and_then(|carried| self.job_position(carried.job)) {
+                first.entry(job).or_insert(record.partition);
+            }
+        }
+        first
     }
 
     /// From the start of the load to `moment` (µs); 0 for a moment before it.

@@ -151,3 +151,16 @@ pub enum ClaimVerdict {
     /// The run does not tell.
     NotSettled,
 }
+
+impl ClaimVerdict {
+    /// The higher, the graver: of several findings on one thing the gravest speaks, so what is open does not hide behind what
+    /// holds.
+    #[must_use]
+    pub fn gravity(self) -> u8 {
+        match self {
+            Self::Supported => 0,
+            Self::NotSettled => 1,
+            Self::Refuted => 2,
+        }
+    }
+}

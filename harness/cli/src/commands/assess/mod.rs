@@ -114,9 +114,7 @@ pub fn is_assessment(path: &Path) -> bool {
 /// If the directory is damaged.
 pub fn report_again(path: &Path) -> anyhow::Result<()> {
     let directory = RunDirectory::open(path);
-    let text =
-        std::fs::read_to_string(directory.file(ASSESS_FILE)).with_context(|| format!("can't read {ASSESS_FILE}"))?;
-    let evidence: LiveEvidence = serde_json::from_str(&text).with_context(|| format!("{ASSESS_FILE} is damaged"))?;
+    let evidence: LiveEvidence = directory.read_json(ASSESS_FILE)?;
     let lines = std::fs::read_to_string(directory.file(looks::SAMPLES)).context("can't read the looks")?;
     let samples: Result<Vec<LiveSample>, _> = lines.lines().map(serde_json::from_str).collect();
     write(&directory, &evidence, &samples.context("the looks are damaged")?)

@@ -8,7 +8,6 @@ mod steps;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use crossover_evidence::capacity::Capacity;
 use crossover_evidence::claims::{c05, c06};
 use crossover_report::{CapacityPage, Searched};
@@ -116,9 +115,7 @@ fn begun(args: &CapacityArgs) -> anyhow::Result<(RunDirectory, Campaign)> {
 }
 
 fn read_campaign(whole: &RunDirectory) -> anyhow::Result<Campaign> {
-    let path = whole.file(CAPACITY_FILE);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+    whole.read_json(CAPACITY_FILE)
 }
 
 fn kept_scenario(whole: &RunDirectory, campaign: &Campaign, overrides: &[String]) -> anyhow::Result<Scenario> {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use crossover_evidence::capacity::search::{Next, interval, next};
 use crossover_evidence::capacity::{Capacity, Interval, SCHEMA_VERSION, Step, StepVerdict, holds, servers};
 use crossover_evidence::plateau::Attribution;
@@ -36,13 +35,11 @@ pub type LeftBehind = Vec<String>;
 /// # Errors
 /// If the file is damaged.
 pub fn read(directory: &RunDirectory) -> anyhow::Result<Option<Capacity>> {
-    let path = directory.file(FILE);
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    let found = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
-    Ok(Some(found))
+    directory
+        .file(FILE)
+        .is_file()
+        .then(|| directory.read_json(FILE))
+        .transpose()
 }
 
 /// Runs steps until the search is over or interrupted.

@@ -5,7 +5,6 @@ mod args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use crossover_evidence::capacity::{Variant, holds, servers};
 use crossover_evidence::map::{CrossoverMap, Point, SCHEMA_VERSION};
 use crossover_report::MapPage;
@@ -218,9 +217,7 @@ fn kept_scenario(whole: &RunDirectory, map: &CrossoverMap, overrides: &[String])
 }
 
 fn read(whole: &RunDirectory) -> anyhow::Result<CrossoverMap> {
-    let path = whole.file(MAP_FILE);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+    whole.read_json(MAP_FILE)
 }
 
 /// Does the directory hold a map?

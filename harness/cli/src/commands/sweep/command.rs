@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::ValueEnum;
 use crossover_testbed::RunLock;
 
@@ -117,8 +116,7 @@ fn parsed(key: &str) -> anyhow::Result<SweepKey> {
 
 fn resumed(path: &Path, args: &SweepArgs) -> anyhow::Result<Begun> {
     let directory = running::resumed(path, &args.run, SWEEP_FILE)?;
-    let text = std::fs::read_to_string(directory.file(SWEEP_FILE)).context("can't read the sweep's points")?;
-    let plan: SweepPlan = serde_json::from_str(&text).context("the sweep's points are damaged")?;
+    let plan: SweepPlan = directory.read_json(SWEEP_FILE)?;
     let mode =
         Mode::from_str(&plan.mode, false).map_err(|error| anyhow::anyhow!("{SWEEP_FILE} is damaged: {error}"))?;
     let kept = directory.file("scenario.toml");

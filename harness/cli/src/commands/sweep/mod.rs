@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use crossover_evidence::capacity::servers;
 use crossover_evidence::claims::c04;
-use crossover_evidence::result::{Claim, ClaimVerdict, RunResult};
+use crossover_evidence::result::{Claim, RunResult};
 use crossover_report::{SweepPage, SweepPoint};
 use tokio::sync::watch;
 
@@ -55,8 +55,7 @@ pub fn is_sweep(path: &Path) -> bool {
 /// If the directory is damaged.
 pub fn report_again(path: &Path) -> anyhow::Result<()> {
     let directory = RunDirectory::open(path);
-    let text = std::fs::read_to_string(directory.file(SWEEP_FILE)).context("can't read the sweep's points")?;
-    let plan: SweepPlan = serde_json::from_str(&text).context("the sweep's points are damaged")?;
+    let plan: SweepPlan = directory.read_json(SWEEP_FILE)?;
     let scenario = scenario::reload(&directory.file("scenario.toml"), &plan.scenario)?;
     let mut done = Vec::new();
     for (number, values) in (1..).zip(&plan.points) {
@@ -276,7 +275,7 @@ fn hypotheses(done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
             let evidence = format!("at {values}: {}", claim.evidence);
             match found.iter_mut().find(|(known, _)| known.text == claim.text) {
                 Some((known, told)) if known.verdict == claim.verdict => told.push(evidence),
-                Some((known, told)) if gravity(claim.verdict) > gravity(known.verdict) => {
+                Some((known, told)) if claim.verdict.gravity() > known.verdict.gravity() => {
                     (known.verdict, *told) = (claim.verdict, vec![evidence]);
                 }
                 Some(_) => {}
@@ -289,14 +288,6 @@ fn hypotheses(done: &[(SweepPoint, Scenario)]) -> Vec<Claim> {
         ..claim
     };
     found.into_iter().map(told).collect()
-}
-
-fn gravity(verdict: ClaimVerdict) -> u8 {
-    match verdict {
-        ClaimVerdict::Supported => 0,
-        ClaimVerdict::NotSettled => 1,
-        ClaimVerdict::Refuted => 2,
-    }
 }
 
 pub(super) fn set_flags(point: &Point) -> String {

@@ -86,7 +86,7 @@ fn newest<'a>(said: &[&'a Said]) -> Option<Spoken<'a>> {
     let mut gravest: BTreeMap<(&str, &str), &Said> = BTreeMap::new();
     for said in said.iter().copied() {
         let kept = gravest.entry((&said.at, &said.run)).or_insert(said);
-        if gravity(said.claim.verdict) > gravity(kept.claim.verdict) {
+        if said.claim.verdict.gravity() > kept.claim.verdict.gravity() {
             *kept = said;
         }
     }
@@ -98,14 +98,6 @@ fn newest<'a>(said: &[&'a Said]) -> Option<Spoken<'a>> {
         .count();
     let against = if settled(&newest) { against } else { 0 };
     Some(Spoken { said: newest, against })
-}
-
-fn gravity(verdict: ClaimVerdict) -> u8 {
-    match verdict {
-        ClaimVerdict::Supported => 0,
-        ClaimVerdict::NotSettled => 1,
-        ClaimVerdict::Refuted => 2,
-    }
 }
 
 fn has_halves(id: &str) -> bool {
