@@ -67,9 +67,12 @@ type Hit = HashMap<String, HashSet<i32>>;
 pub fn of(ledger: &Ledger<'_>, faults: &[FaultInfo], control: Option<Result<&Ledger<'_>, &str>>) -> Option<Neighbours> {
     let topics = ledger.evidence().topics?;
     let windows: Vec<(Duration, Duration)> = faults.iter().filter_map(window).collect();
+    if windows.is_empty() {
+        return None;
+    }
     let served = served(ledger, topics);
     let hit = hit(ledger, topics, &served);
-    if windows.is_empty() || hit.is_empty() {
+    if hit.is_empty() {
         return None;
     }
     let is_hit = |job: usize, of_type: &str| {
