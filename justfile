@@ -92,4 +92,5 @@ clean *args: build
 
 [private]
 build:
+    @test -x {{ crossover }} || echo "building crossover: once, and it takes several minutes" >&2
     @cargo build --release --locked --quiet --package crossover
