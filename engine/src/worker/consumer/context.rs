@@ -70,6 +70,11 @@ impl Context {
     pub(super) fn commit_failed(&self, error: &KafkaError) {
         // What comes again meanwhile is refused or a twin.
         self.complain(error, "offsets could not be committed");
+        self.commit_later();
+    }
+
+    /// What is settled is to be committed once more.
+    pub(super) fn commit_later(&self) {
         self.commit_failed.store(true, Ordering::Relaxed);
     }
 

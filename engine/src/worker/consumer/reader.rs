@@ -35,7 +35,7 @@ use crate::worker::held::release;
 const RECEIVE_MAX: usize = 500;
 /// The thread is woken by all that matters; this only bounds what a wake-up that was missed would cost.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
-/// Wait after a commit that failed: during a rebalance the group takes none.
+/// Wait after a commit that failed (during a rebalance the group takes none), or that is made twice.
 const COMMIT_AGAIN: Duration = Duration::from_millis(500);
 /// Wait before a client that its group refuses for good is replaced.
 const JOIN_AGAIN: Duration = Duration::from_secs(1);
@@ -363,7 +363,9 @@ impl Reader {
     /// Stores how far each partition is settled, resumes those that have room again, shows the figures.
     fn settle_up(&mut self, consumer: &BaseConsumer<Context>) {
         let mut positions = self.tracker.take_begun();
-        if consumer.context().take_commit_failed() {
+        // A partition that has begun is committed once more: when a topic was made again under its readers, client and
+        // broker may still have to forget the offset of the old one, and with it what is committed now.
+        if !positions.is_empty() || consumer.context().take_commit_failed() {
             self.commit_again.get_or_insert(Instant::now() + COMMIT_AGAIN);
         }
         if self.commit_again.take_if(|at| Instant::now() >= *at).is_some() {
@@ -414,6 +416,7 @@ pub(super) fn store(consumer: &BaseConsumer<Context>, tracker: &mut Tracker, top
         if let Err(error) = consumer.store_offset(topic, partition, offset) {
             // The group has taken it away meanwhile.
             tracing::debug!(%error, partition, offset, "offset not stored");
+            consumer.context().commit_later();
         }
     }
 }
