@@ -2,7 +2,9 @@
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
-crossover := env("CARGO_TARGET_DIR", "target") / "release/crossover"
+# `dev` builds in a fraction of the time: for looking at what a run does, not at how fast it is.
+profile := env("CROSSOVER_PROFILE", "release")
+crossover := env("CARGO_TARGET_DIR", "target") / (if profile == "dev" { "debug" } else { profile }) / "crossover"
 
 # List the recipes
 default:
@@ -93,4 +95,4 @@ clean *args: build
 [private]
 build:
     @test -x {{ crossover }} || echo "building crossover: once, and it takes several minutes" >&2
-    @cargo build --release --locked --quiet --package crossover
+    @cargo build --profile {{ profile }} --locked --quiet --package crossover
