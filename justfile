@@ -56,8 +56,8 @@ setup: build
 
 # Build stand-in images for servers in containers, where none can be pulled; needs root and a Docker engine
 images *args: build
-    @{{ crossover }} images {{ args }}
-    @touch harness/testbed/build.rs # the tests look for images when they are built
+    @said="$(mktemp)"; trap 'rm -f "$said"' EXIT; {{ crossover }} images {{ args }} | tee "$said"; \
+        if grep --quiet --invert-match 'already there$' "$said"; then touch harness/testbed/images-changed; fi
 
 # Measure the instrument itself
 instrument *args: build
@@ -71,9 +71,11 @@ relay *args: build
 assess *args: build
     @{{ crossover }} assess {{ args }}
 
+# They wait for servers more than they compute: two at once for each processor.
+
 # All tests, with real servers; nothing needs to be prepared
 test *args:
-    @cargo test --workspace --locked {{ args }}
+    @RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * {{ num_cpus() }}))}" cargo test --workspace --locked {{ args }}
 
 # What CI checks: format, lints, licences and sources, tests
 verify: lint test
