@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossover_engine::serve::POLL_JOBS_MAX;
 use crossover_evidence::load::{LoadError, validate_phases};
 
+use super::fault::collision;
 use super::{Action, Document, Hypothesis};
 
 impl Document {
@@ -178,6 +179,17 @@ impl Document {
                 let timed = humantime::format_duration(timed);
                 let problem = format!("found {at} for {lasts}; it must end within the load, which lasts {timed}");
                 return refuse(format!("faults[{index}].at"), problem);
+            }
+            for (earlier, other) in self.faults[..index].iter().enumerate() {
+                if let Some(at) = collision([(earlier, other), (index, fault)], self.seed, timed) {
+                    let (found, at) = (humantime::format_duration(fault.at), humantime::format_duration(at));
+                    let (kind, target) = (fault.kind, &fault.target);
+                    let problem = format!(
+                        "found {found}; {at} into the load faults[{earlier}], of kind {:?} and on {target:?} as well, is on, and the end of one would end both; move it, or make them one",
+                        kind.to_string()
+                    );
+                    return refuse(format!("faults[{index}].at"), problem);
+                }
             }
         }
         Ok(())

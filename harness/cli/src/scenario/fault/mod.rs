@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, DownstreamFault, LinkFault, PostgresFault, ProcessFault, TopicFault};
+pub(super) use schedule::collision;
 pub use schedule::moments;
 pub use target::ProcessTarget;
 
@@ -121,6 +122,16 @@ pub enum FaultKind {
     DownstreamSlow,
     /// The broker refuses writes to a topic, or to let anybody take part in a group.
     Deny,
+}
+
+impl FaultKind {
+    /// Is something set, and set back at the end, whoever has set it?
+    fn is_a_switch(self) -> bool {
+        matches!(
+            self,
+            Self::DownstreamFail | Self::DownstreamSlow | Self::Deny | Self::LimitMessageSize
+        )
+    }
 }
 
 /// As in a scenario.

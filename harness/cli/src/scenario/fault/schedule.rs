@@ -43,6 +43,19 @@ pub fn moments(fault: &Fault, index: usize, seed: u64, length: Duration) -> Vec<
     }
 }
 
+/// When the earlier of two faults that would mend each other is still on while the later one begins, as the seed has it: both set
+/// the same switch, and the end of the one would be the end of both.
+pub fn collision(faults: [(usize, &Fault); 2], seed: u64, length: Duration) -> Option<Duration> {
+    let [(_, one), (_, other)] = faults;
+    if one.kind != other.kind || one.target != other.target || !one.kind.is_a_switch() {
+        return None;
+    }
+    let [ones, others] = faults.map(|(index, fault)| moments(fault, index, seed, length));
+    let meet = |(a, b): &(&Moment, &Moment)| a.at < b.at + other.lasts() && b.at < a.at + one.lasts();
+    let pairs = ones.iter().flat_map(|a| others.iter().map(move |b| (a, b)));
+    pairs.into_iter().find(meet).map(|(a, b)| a.at.max(b.at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +79,22 @@ mod tests {
         let moments = moments(&fault("for = \"2s\"\nevery = \"10s\""), 0, 1, Duration::from_secs(36));
         let at: Vec<u64> = moments.iter().map(|moment| moment.at.as_secs()).collect();
         assert_eq!(at, [5, 15, 25], "at 35 s it would last to 37 s");
+    }
+
+    #[test]
+    fn faults_that_set_the_same_switch_may_follow_each_other_and_not_meet() {
+        let deny = |target: &str, text: &str| -> Fault {
+            toml::from_str(&format!("kind = \"deny\"\ntarget = \"{target}\"\n{text}")).unwrap()
+        };
+        let meet = |one: &Fault, other: &Fault| collision([(0, one), (1, other)], 1, Duration::from_secs(60));
+        let first = deny("topic:work", "at = \"5s\"\nfor = \"4s\"");
+        let within = deny("topic:work", "at = \"8s\"\nfor = \"4s\"");
+        assert_eq!(meet(&first, &within), Some(Duration::from_secs(8)));
+        assert_eq!(meet(&first, &deny("topic:work", "at = \"9s\"")), None, "as the first ends");
+        assert_eq!(meet(&first, &deny("group:work", "at = \"8s\"")), None, "of something else");
+        let again = deny("topic:work", "at = \"1s\"\nfor = \"1s\"\nevery = \"6s\"");
+        assert_eq!(meet(&first, &again), Some(Duration::from_secs(7)));
+        assert_eq!(meet(&fault("for = \"9s\""), &fault("for = \"9s\"")), None, "another worker is killed");
     }
 
     #[test]

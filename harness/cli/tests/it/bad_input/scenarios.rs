@@ -192,7 +192,7 @@ fn a_service_that_handlers_call_needs_its_table_and_policies_that_are_known() {
     let fault = |kind: &str, target: &str, rest: &str| {
         format!("[[faults]]\nkind = \"{kind}\"\ntarget = \"{target}\"\nat = \"0s\"\n{rest}\n")
     };
-    let cases: [(String, &[&str]); 10] = [
+    let cases: [(String, &[&str]); 11] = [
         (
             calling("naive"),
             &[
@@ -207,6 +207,10 @@ fn a_service_that_handlers_call_needs_its_table_and_policies_that_are_known() {
         (
             format!("{TINY}{}", fault("downstream-fail", "downstream", "")),
             &["faults[0].kind: found \"downstream-fail\"; the scenario has no service"],
+        ),
+        (
+            format!("{TINY}{table}{0}{0}", fault("downstream-fail", "downstream", "")),
+            &["faults[1].at: found 0s; 0s into the load faults[0], of kind \"downstream-fail\" and on \"downstream\" as well"],
         ),
         (
             format!("{TINY}{table}{}", fault("downstream-fail", "worker:1", "")),
