@@ -2,7 +2,7 @@
 //!
 //! NOTIFY is never inside a job's transaction: it takes a database-wide lock through commit, ends group commit, and
 //! would show as a `Lock` wait that has nothing to do with job rows. It is sent after the commit, on a connection of
-//! its own; under load at most once in [`NOTIFY_GAP`]. A crash between commit and NOTIFY costs one poll interval, no job.
+//! its own, at most once in [`NOTIFY_GAP`]. A crash between commit and NOTIFY costs one poll interval, no job.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,11 +18,8 @@ use crate::service::{Stop, stopped};
 use crate::store::DatabaseUrl;
 use crate::store::notify::{CHANNEL, PAYLOAD_BYTES_MAX, notify};
 
-/// Under load, the shortest time between two NOTIFYs of a replica: more would cost processors and bring nothing forward.
+/// Shortest time between two NOTIFYs of a replica: more would not make a poll earlier than its round trip.
 const NOTIFY_GAP: Duration = Duration::from_millis(2);
-/// Commits for one NOTIFY that are load. With fewer the gap would be most of what a job waits for its relay: a timer is
-/// late by up to a millisecond.
-const LOAD: u32 = 4;
 /// Wait before a broken connection is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -34,15 +31,9 @@ pub(super) struct Wakeups(Arc<Inner>);
 struct Inner {
     replica: String,
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
-    /// What to tell other replicas; `None` when NOTIFY is off.
-    outgoing: Mutex<Option<Outgoing>>,
+    /// Job types to tell other replicas of; `None` when NOTIFY is off.
+    outgoing: Mutex<Option<HashSet<String>>>,
     outgoing_any: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Outgoing {
-    job_types: HashSet<String>,
-    commits: u32,
 }
 
 impl Wakeups {
@@ -69,10 +60,9 @@ impl Wakeups {
         self.wake_local(job_types.clone());
         let mut outgoing = self.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pending) = outgoing.as_mut() {
-            pending.commits += 1;
             for job_type in job_types {
-                if !pending.job_types.contains(job_type) {
-                    pending.job_types.insert(job_type.to_owned());
+                if !pending.contains(job_type) {
+                    pending.insert(job_type.to_owned());
                 }
             }
             self.0.outgoing_any.notify_one();
@@ -91,13 +81,12 @@ impl Wakeups {
         waiting.values().for_each(|notify| notify.notify_waiters());
     }
 
-    /// `REPLICA JOB_TYPE JOB_TYPE …`, as many as one notification holds, and the commits since the last; `None` if there is
-    /// nothing to tell.
-    fn take_outgoing(&self) -> Option<(String, u32)> {
+    /// `REPLICA JOB_TYPE JOB_TYPE …`, as many as one notification holds; `None` if there are none left.
+    fn take_outgoing(&self) -> Option<String> {
         let mut outgoing = self.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner);
-        let pending = outgoing.as_mut().filter(|pending| !pending.job_types.is_empty())?;
+        let pending = outgoing.as_mut().filter(|pending| !pending.is_empty())?;
         let mut payload = self.0.replica.clone();
-        pending.job_types.retain(|job_type| {
+        pending.retain(|job_type| {
             let fits = payload.len() + 1 + job_type.len() <= PAYLOAD_BYTES_MAX;
             if fits {
                 payload.push(' ');
@@ -105,7 +94,7 @@ impl Wakeups {
             }
             !fits
         });
-        Some((payload, std::mem::take(&mut pending.commits)))
+        Some(payload)
     }
 
     fn receive(&self, payload: &str) {
@@ -119,7 +108,7 @@ impl Wakeups {
 
 /// Tells the others: on a connection of its own.
 pub(super) fn spawn_sender(wakeups: &Wakeups, url: &DatabaseUrl, application: &str, stop: Stop) {
-    *wakeups.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner) = Some(Outgoing::default());
+    *wakeups.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner) = Some(HashSet::new());
     let sending = send_loop(wakeups.clone(), url.clone(), application.to_owned());
     tokio::spawn(until(stop, sending));
 }
@@ -148,7 +137,7 @@ async fn send_loop(wakeups: Wakeups, url: DatabaseUrl, application: String) {
     let mut connection: Option<PgConnection> = None;
     loop {
         wakeups.0.outgoing_any.notified().await;
-        while let Some((payload, commits)) = wakeups.take_outgoing() {
+        while let Some(payload) = wakeups.take_outgoing() {
             let next = Instant::now() + NOTIFY_GAP;
             if let Err(error) = send(&mut connection, &url, &application, &payload).await {
                 // The slow poll covers what was not told.
@@ -156,9 +145,7 @@ async fn send_loop(wakeups: Wakeups, url: DatabaseUrl, application: String) {
                 connection = None;
                 tokio::time::sleep(RETRY).await;
             }
-            if commits >= LOAD {
-                sleep_until(next).await;
-            }
+            sleep_until(next).await;
         }
     }
 }
