@@ -212,3 +212,55 @@ proptest! {
         }
     }
 }
+
+/// Pairs of one build against itself.
+#[derive(serde::Deserialize)]
+struct Recorded {
+    pairs: Vec<Pair>,
+}
+
+/// Recorded once, by `./just regress HEAD --pairs 24`; the file says where.
+fn recorded() -> Vec<Pair> {
+    let recorded: Recorded = serde_json::from_str(include_str!("aa-pairs.json")).unwrap();
+    assert_eq!(recorded.pairs.len(), 24);
+    recorded.pairs
+}
+
+/// The recorded ln(head ÷ base), with labels turned round where the pattern says so, in every contiguous window of eight pairs or
+/// more.
+fn windows(turned: impl Fn(usize) -> bool) -> Vec<Vec<f64>> {
+    let logs = recorded().into_iter().map(|pair| pair.log_ratio(PRIMARY).unwrap());
+    let logs: Vec<f64> = logs.enumerate().map(|(index, log)| if turned(index) { -log } else { log }).collect();
+    (8..=logs.len()).flat_map(|length| logs.windows(length).map(<[f64]>::to_vec)).collect()
+}
+
+#[test]
+fn one_build_against_itself_raises_next_to_no_alarm() {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let drawn: Vec<Vec<bool>> = (0..3).map(|_| (0..24).map(|_| uniform(&mut random) < 0.5).collect()).collect();
+    let mut all = [windows(|_| false), windows(|_| true), windows(|index| index % 2 == 0)].concat();
+    all.extend(drawn.iter().flat_map(|turned| windows(|index| turned[index])));
+    assert_eq!(all.len(), 6 * 153);
+    let share = |is: &dyn Fn(&Finding) -> bool, tolerance| {
+        all.iter().filter(|logs| is(&primary(logs, tolerance))).count() as f64 / all.len() as f64
+    };
+    let alarm = |finding: &Finding| matches!(finding.verdict, Verdict::Worse | Verdict::Better);
+    let alarms = share(&alarm, 0.05);
+    assert!(alarms <= 0.05, "{alarms}");
+    // Also where nothing is tolerated: it is the statistics that keep quiet, and not the tolerance alone.
+    let alarms = share(&alarm, 1e-6);
+    assert!(alarms <= 0.05, "{alarms}");
+}
+
+#[test]
+fn a_plant_of_15_per_cent_is_found_in_every_window_and_one_of_3_in_none() {
+    for turned in [false, true] {
+        for window in windows(|_| turned) {
+            let planted = |times: f64| -> Vec<f64> { window.iter().map(|log| log + times.ln()).collect() };
+            let found = primary(&planted(1.15), 0.05);
+            assert_eq!(found.verdict, Verdict::Worse, "{found:?}");
+            let tolerated = primary(&planted(1.03), 0.05);
+            assert!(matches!(tolerated.verdict, Verdict::Same | Verdict::CantTell), "{tolerated:?}");
+        }
+    }
+}
