@@ -163,9 +163,8 @@ pub fn doubts(regression: &Regression) -> Vec<String> {
 }
 
 /// The rule, for who meets it the first time.
-pub const RULE: &str = "Worse and better: Student's and the bootstrap's 95 % interval both leave out no difference, and the difference \
-    is beyond the tolerance. Same: both intervals lie within it. Of all other metrics Holm's correction is asked, too, and none \
-    of them decides.";
+pub const RULE: &str = "Worse and better: Student's and the bootstrap's 95 % interval both lie beyond the tolerance. Same: both lie \
+    within it. Across its edge, nobody can tell. Of all other metrics Holm's correction is asked, too, and none of them decides.";
 
 /// Headings of [`rows`]; the first two are words.
 pub const HEADS: [&str; 11] = [

@@ -103,7 +103,7 @@ impl Settings {
 /// # Errors
 /// What was found and what is allowed.
 pub fn pairs_allowed(pairs: u32) -> Result<(), String> {
-    if (PAIRS_MIN..=PAIRS_MAX).contains(&pairs) && pairs % 2 == 0 {
+    if (PAIRS_MIN..=PAIRS_MAX).contains(&pairs) && pairs.is_multiple_of(2) {
         return Ok(());
     }
     Err(format!(

@@ -26,7 +26,10 @@ fn settings(tolerance: f64, secondary: &[Metric]) -> Settings {
 fn pairs_of(logs: &[f64], metrics: &[(Metric, f64)]) -> Vec<Pair> {
     let run = |log: f64| Run {
         run: String::new(),
-        values: metrics.iter().map(|(metric, times)| (*metric, (log * times).exp())).collect(),
+        values: metrics
+            .iter()
+            .map(|(metric, times)| (*metric, (log * times).exp()))
+            .collect(),
     };
     let pair = |(number, log): (u32, &f64)| Pair {
         number,
@@ -50,10 +53,15 @@ fn bell(random: &mut ChaCha8Rng) -> f64 {
     (0..12).map(|_| uniform(random)).sum::<f64>() - 6.0
 }
 
-/// So many log-ratios about a middle.
+/// So many log-ratios with exactly this mean and spread, in an order and shape that the seed draws.
 fn scattered(middle: f64, spread: f64, count: usize, seed: u64) -> Vec<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    (0..count).map(|_| middle + spread * bell(&mut random)).collect()
+    let drawn: Vec<f64> = (0..count).map(|_| bell(&mut random)).collect();
+    let (mean, own) = (super::interval::mean(&drawn), super::interval::spread(&drawn));
+    drawn
+        .iter()
+        .map(|value| middle + spread * (value - mean) / own)
+        .collect()
 }
 
 #[test]
@@ -72,6 +80,8 @@ fn each_verdict_has_its_difference() {
     assert_eq!(verdict(0.02, 0.005), Verdict::Same);
     // As likely tolerated as not.
     assert_eq!(verdict(0.04, 0.03), Verdict::CantTell);
+    // Certainly a change, and perhaps a tolerated one.
+    assert_eq!(verdict(0.06, 0.03), Verdict::CantTell);
     // Far off in the mean, and nothing but noise.
     assert_eq!(verdict(0.10, 0.50), Verdict::CantTell);
 }
@@ -96,7 +106,10 @@ fn seven_pairs_tell_nothing_and_missing_ones_do_not_count() {
     assert_eq!((finding.pairs, finding.verdict), (7, Verdict::CantTell));
     assert_eq!(finding.pairs_needed, Some(8));
     let none = judge(&settings(0.05, &[]), &[]).remove(0);
-    assert_eq!((none.verdict, none.ratio, none.pairs_needed), (Verdict::CantTell, None, None));
+    assert_eq!(
+        (none.verdict, none.ratio, none.pairs_needed),
+        (Verdict::CantTell, None, None)
+    );
 }
 
 #[test]
@@ -121,15 +134,21 @@ fn the_number_of_pairs_that_is_said_to_tell_tells() {
     let needed = finding.pairs_needed.unwrap() as usize;
     assert!(needed > 8 && needed.is_multiple_of(2), "{needed}");
     let more: Vec<f64> = logs.iter().copied().cycle().take(needed.next_multiple_of(8)).collect();
-    assert_eq!(primary(&more, 0.05).verdict, Verdict::Same, "{needed}: {:?}", primary(&more, 0.05));
+    assert_eq!(
+        primary(&more, 0.05).verdict,
+        Verdict::Same,
+        "{needed}: {:?}",
+        primary(&more, 0.05)
+    );
     // Where the difference is the tolerance itself, none does.
-    let at_it: Vec<f64> = (0..8).map(|index| 1.05f64.ln() + if index % 2 == 0 { 0.1 } else { -0.1 }).collect();
-    assert_eq!(primary(&at_it, 0.05).pairs_needed, None);
+    let at_it = primary(&scattered(1.05f64.ln(), 0.1, 8, 3), 0.05);
+    assert_eq!((at_it.verdict, at_it.pairs_needed), (Verdict::CantTell, None));
 }
 
 #[test]
 fn holm_asks_more_of_each_metric_the_more_there_are_and_nothing_of_the_primary_one() {
-    let logs = scattered(0.10, 0.10, 10, 2);
+    // So little is tolerated that the correction alone is in the way.
+    let logs = scattered(0.10, 0.12, 10, 2);
     let metrics = [
         (PRIMARY, 1.0),
         (Metric::DispatchMsP50, 1.0),
@@ -138,9 +157,12 @@ fn holm_asks_more_of_each_metric_the_more_there_are_and_nothing_of_the_primary_o
         (Metric::EngineMemoryMb, 0.0),
     ];
     let secondary: Vec<Metric> = metrics[1..].iter().map(|(metric, _)| *metric).collect();
-    let findings = judge(&settings(0.05, &secondary), &pairs_of(&logs, &metrics));
+    let findings = judge(&settings(0.001, &secondary), &pairs_of(&logs, &metrics));
     let p = findings[0].p.unwrap();
-    assert!((0.0125..0.05).contains(&p), "the plant is to be settled alone and not among four: {p}");
+    assert!(
+        (0.0125..0.05).contains(&p),
+        "to be settled alone and not among four: {p}"
+    );
     assert_eq!((findings[0].verdict, findings[0].p_holm), (Verdict::Worse, None));
     // Three have the smallest p: the first counts for four, and none behind it for less.
     for finding in &findings[1..4] {
@@ -149,7 +171,7 @@ fn holm_asks_more_of_each_metric_the_more_there_are_and_nothing_of_the_primary_o
     }
     assert_eq!((findings[4].p_holm, findings[4].verdict), (Some(1.0), Verdict::Same));
     // Alone, it needs no correction.
-    let alone = judge(&settings(0.05, &secondary[..1]), &pairs_of(&logs, &metrics));
+    let alone = judge(&settings(0.001, &secondary[..1]), &pairs_of(&logs, &metrics));
     assert_eq!((alone[1].p_holm, alone[1].verdict), (Some(p), Verdict::Worse));
 }
 
@@ -163,14 +185,35 @@ fn settings_that_make_no_sense_are_refused_with_their_place() {
         bad.validate().unwrap_err().to_string()
     };
     for (change, expected) in [
-        ((|bad| bad.modes.clear()) as fn(&mut Settings), "modes: found none; allowed are polling, event-driven"),
-        (|bad| bad.modes = vec!["poll".to_owned()], "modes[0]: found \"poll\"; allowed are polling, event-driven"),
-        (|bad| bad.modes.push("polling".to_owned()), "modes[1]: found \"polling\" again; leave one out"),
-        (|bad| bad.pairs = 6, "pairs: found 6; allowed are even numbers from 8 to 200"),
-        (|bad| bad.pairs = 9, "pairs: found 9; allowed are even numbers from 8 to 200"),
+        (
+            (|bad| bad.modes.clear()) as fn(&mut Settings),
+            "modes: found none; allowed are polling, event-driven",
+        ),
+        (
+            |bad| bad.modes = vec!["poll".to_owned()],
+            "modes[0]: found \"poll\"; allowed are polling, event-driven",
+        ),
+        (
+            |bad| bad.modes.push("polling".to_owned()),
+            "modes[1]: found \"polling\" again; leave one out",
+        ),
+        (
+            |bad| bad.pairs = 6,
+            "pairs: found 6; allowed are even numbers from 8 to 200",
+        ),
+        (
+            |bad| bad.pairs = 9,
+            "pairs: found 9; allowed are even numbers from 8 to 200",
+        ),
         (|bad| bad.tries = 0, "tries: found 0; allowed are 1 to 10"),
-        (|bad| bad.primary.tolerance = 0.0, "primary.tolerance: found 0; allowed is more than 0, up to 1"),
-        (|bad| bad.primary.tolerance = f64::NAN, "primary.tolerance: found NaN; allowed is more than 0, up to 1"),
+        (
+            |bad| bad.primary.tolerance = 0.0,
+            "primary.tolerance: found 0; allowed is more than 0, up to 1",
+        ),
+        (
+            |bad| bad.primary.tolerance = f64::NAN,
+            "primary.tolerance: found NaN; allowed is more than 0, up to 1",
+        ),
         (
             |bad| bad.secondary[0].metric = PRIMARY,
             "secondary[0].metric: found \"cpu_ms_per_job\" again; leave one out",
@@ -181,6 +224,8 @@ fn settings_that_make_no_sense_are_refused_with_their_place() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     #[test]
     fn turned_round_what_was_worse_is_better(middle in -0.3..0.3, spread in 0.001..0.2, count in 8usize..24, seed: u64) {
         let logs = scattered(middle, spread, count, seed);
@@ -205,8 +250,8 @@ proptest! {
         let finding = primary(&scattered(middle, spread, count, seed), tolerance);
         let (ratio, student) = (finding.ratio.unwrap(), finding.student.unwrap());
         match finding.verdict {
-            Verdict::Worse => prop_assert!(ratio > 1.0 + tolerance && student.low > 1.0),
-            Verdict::Better => prop_assert!(ratio < 1.0 / (1.0 + tolerance) && student.high < 1.0),
+            Verdict::Worse => prop_assert!(ratio > 1.0 + tolerance && student.low > 1.0 + tolerance),
+            Verdict::Better => prop_assert!(ratio < 1.0 / (1.0 + tolerance) && student.high < 1.0 / (1.0 + tolerance)),
             Verdict::Same => prop_assert!(student.high <= 1.0 + tolerance && student.low >= 1.0 / (1.0 + tolerance)),
             Verdict::CantTell => prop_assert!(finding.pairs_needed.is_none_or(|needed| needed as usize > count)),
         }
@@ -226,41 +271,59 @@ fn recorded() -> Vec<Pair> {
     recorded.pairs
 }
 
-/// The recorded ln(head ÷ base), with labels turned round where the pattern says so, in every contiguous window of eight pairs or
-/// more.
+/// The recorded ln(head ÷ base), with labels turned round where the pattern says so, in every contiguous window of eight, ten, … pairs.
 fn windows(turned: impl Fn(usize) -> bool) -> Vec<Vec<f64>> {
     let logs = recorded().into_iter().map(|pair| pair.log_ratio(PRIMARY).unwrap());
-    let logs: Vec<f64> = logs.enumerate().map(|(index, log)| if turned(index) { -log } else { log }).collect();
-    (8..=logs.len()).flat_map(|length| logs.windows(length).map(<[f64]>::to_vec)).collect()
+    let logs: Vec<f64> = logs
+        .enumerate()
+        .map(|(index, log)| if turned(index) { -log } else { log })
+        .collect();
+    let lengths = (8..=logs.len()).step_by(2);
+    lengths
+        .flat_map(|length| logs.windows(length).map(<[f64]>::to_vec))
+        .collect()
 }
 
 #[test]
-fn one_build_against_itself_raises_next_to_no_alarm() {
+fn one_build_against_itself_raises_no_alarm() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let drawn: Vec<Vec<bool>> = (0..3).map(|_| (0..24).map(|_| uniform(&mut random) < 0.5).collect()).collect();
-    let mut all = [windows(|_| false), windows(|_| true), windows(|index| index % 2 == 0)].concat();
+    let drawn: Vec<Vec<bool>> = (0..2)
+        .map(|_| (0..24).map(|_| uniform(&mut random) < 0.5).collect())
+        .collect();
+    // All labels turned round give the same with the other sign: a property above.
+    let mut all = [windows(|_| false), windows(|index| index % 2 == 0)].concat();
     all.extend(drawn.iter().flat_map(|turned| windows(|index| turned[index])));
-    assert_eq!(all.len(), 6 * 153);
-    let share = |is: &dyn Fn(&Finding) -> bool, tolerance| {
-        all.iter().filter(|logs| is(&primary(logs, tolerance))).count() as f64 / all.len() as f64
-    };
-    let alarm = |finding: &Finding| matches!(finding.verdict, Verdict::Worse | Verdict::Better);
-    let alarms = share(&alarm, 0.05);
+    assert_eq!(all.len(), 4 * 81);
+    let findings: Vec<Finding> = all.iter().map(|logs| primary(logs, 0.05)).collect();
+    let share = |is: fn(&Finding) -> bool| findings.iter().filter(|finding| is(finding)).count() as f64 / 324.0;
+    let alarms = share(|finding| matches!(finding.verdict, Verdict::Worse | Verdict::Better));
     assert!(alarms <= 0.05, "{alarms}");
-    // Also where nothing is tolerated: it is the statistics that keep quiet, and not the tolerance alone.
-    let alarms = share(&alarm, 1e-6);
+    // Also if nothing were tolerated: the statistics keep quiet, and not the tolerance alone.
+    let alarms = share(|finding| {
+        let intervals = [finding.student.unwrap(), finding.bootstrap.unwrap()];
+        intervals.iter().all(|interval| interval.low > 1.0) || intervals.iter().all(|interval| interval.high < 1.0)
+    });
     assert!(alarms <= 0.05, "{alarms}");
 }
 
 #[test]
-fn a_plant_of_15_per_cent_is_found_in_every_window_and_one_of_3_in_none() {
-    for turned in [false, true] {
-        for window in windows(|_| turned) {
-            let planted = |times: f64| -> Vec<f64> { window.iter().map(|log| log + times.ln()).collect() };
-            let found = primary(&planted(1.15), 0.05);
-            assert_eq!(found.verdict, Verdict::Worse, "{found:?}");
-            let tolerated = primary(&planted(1.03), 0.05);
-            assert!(matches!(tolerated.verdict, Verdict::Same | Verdict::CantTell), "{tolerated:?}");
-        }
+fn a_plant_of_15_per_cent_is_found_and_one_of_3_is_not_worse() {
+    let (mut found, mut all) = (0, 0);
+    for window in [windows(|_| false), windows(|_| true)].concat() {
+        let planted = |times: f64| -> Vec<f64> { window.iter().map(|log| log + times.ln()).collect() };
+        let finding = primary(&planted(1.15), 0.05);
+        // With as many pairs as are usual, always; eight that met a busy machine may ask for more.
+        assert!(
+            finding.verdict == Verdict::Worse || window.len() == 8 && finding.pairs_needed.is_some(),
+            "{finding:?}"
+        );
+        found += usize::from(finding.verdict == Verdict::Worse);
+        all += 1;
+        let tolerated = primary(&planted(1.03), 0.05);
+        assert!(
+            matches!(tolerated.verdict, Verdict::Same | Verdict::CantTell),
+            "{tolerated:?}"
+        );
     }
+    assert!(100 * found >= 95 * all, "{found} of {all}");
 }

@@ -22,7 +22,10 @@ pub fn regression(times: f64) -> Regression {
         pairs: 10,
         tries: 3,
         primary: watched(Metric::CpuMsPerJob, 0.05),
-        secondary: vec![watched(Metric::DispatchMsP50, 0.1), watched(Metric::EngineMemoryMb, 0.1)],
+        secondary: vec![
+            watched(Metric::DispatchMsP50, 0.1),
+            watched(Metric::EngineMemoryMb, 0.1),
+        ],
     };
     let run = |name: &str, number: u32, cpu: f64, dispatch: f64| Run {
         run: format!("pairs/polling/{number:02}/1-{name}/regress-polling"),
@@ -95,7 +98,10 @@ fn who_can_not_tell_says_how_many_pairs_would() {
     let unclear = regression(1.045);
     assert!(regress_html(&unclear).contains("banner degraded"));
     let text = regress_terminal(&unclear).replace('\n', " ");
-    assert!(text.contains("CAN'T TELL") && text.contains("pairs would tell"), "{text}");
+    assert!(
+        text.contains("CAN'T TELL") && text.contains("pairs would tell"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -129,7 +135,10 @@ fn missing_pairs_broken_runs_and_invalid_numbers_are_told_at_the_top() {
 #[test]
 fn a_line_a_pair_says_what_is_known_so_far() {
     let line = regress_progress(&regression(1.15).modes[0], 10);
-    assert!(line.starts_with("polling: pair 10 of 10: CPU per job +13.0 %; so far +15.0 % (95 %: "), "{line}");
+    assert!(
+        line.starts_with("polling: pair 10 of 10: CPU per job +13.0 %; so far +15.0 % (95 %: "),
+        "{line}"
+    );
 }
 
 #[test]

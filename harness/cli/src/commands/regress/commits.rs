@@ -70,10 +70,13 @@ fn by_default(root: &Path) -> anyhow::Result<Build> {
 
 fn commit(root: &Path, named: &str, chosen: String) -> anyhow::Result<Build> {
     let Some(id) = resolved(root, named)? else {
-        return Err(bad_input(format!(
-            "BASE: found {named:?}, which is no commit here; allowed are a commit, branch or tag (in a shallow clone, git fetch \
-             --unshallow first)"
-        )));
+        return Err(bad_input(match named {
+            "HEAD" => "this is no git checkout with a commit: give --base-program and --head-program".to_owned(),
+            _ => format!(
+                "BASE: found {named:?}, which is no commit here; allowed are a commit, branch or tag (in a shallow clone, git \
+                 fetch --unshallow first)"
+            ),
+        }));
     };
     Ok(Build {
         name: id[..id.len().min(12)].to_owned(),

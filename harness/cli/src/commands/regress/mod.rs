@@ -24,7 +24,7 @@ use super::running::{output_directory, shown, stamped, watch_interrupt, with_lef
 use crate::failure::{FAILED, INTERRUPTED, INVALID, REGRESSION, bad_input};
 use crate::place::{self, REGRESS_FILE};
 use crate::run::{Progress, RunDirectory, now};
-use crate::scenario::{self, read_toml};
+use crate::scenario::{self, Scenario, read_toml};
 
 pub use self::args::RegressArgs;
 
@@ -32,8 +32,6 @@ pub use self::args::RegressArgs;
 struct Begun {
     whole: RunDirectory,
     regression: Regression,
-    /// The scenario's file.
-    scenario: PathBuf,
 }
 
 /// Runs the command.
@@ -99,9 +97,10 @@ async fn all(
     let Some(head) = workshop.program(Side::Head, &begun.regression.head).await? else {
         return Ok(());
     };
+    let scenario = begun.whole.file(&kept_scenario(&begun.regression.scenario));
     let bench = Bench {
         whole: &begun.whole,
-        scenario: &begun.scenario,
+        scenario: &scenario,
         base,
         head,
         progress,
@@ -171,18 +170,13 @@ fn begun(root: &Path, args: &RegressArgs) -> anyhow::Result<Begun> {
     let settings = settings(root, args)?;
     let path = place::scenario(place::BENCH, &settings.scenario)?;
     let scenario = scenario::load(&path, &[])?;
-    if !scenario.document.sweep.is_empty() || scenario.document.control {
-        let shown = path.display();
-        return Err(bad_input(format!(
-            "{shown}: found a sweep or a control run; allowed is one run"
-        )));
-    }
+    refuse_what_is_no_one_run(&scenario, &path)?;
     let (base, head) = commits::chosen(root, args)?;
     let output = output_directory(&args.output)?;
     let whole = RunDirectory::create_plain(&output.join(stamped(&format!("regress-{}", scenario.name))))?;
     std::fs::create_dir(whole.file("logs"))?;
     whole.mark_latest();
-    whole.write_scenario(&scenario)?;
+    whole.write(&kept_scenario(&scenario.name), scenario.text.as_bytes())?;
     let mode = |mode: &String| ModePairs {
         mode: mode.clone(),
         pairs: Vec::new(),
@@ -204,11 +198,26 @@ fn begun(root: &Path, args: &RegressArgs) -> anyhow::Result<Begun> {
         invalid_reasons: Vec::new(),
     };
     whole.write_json(REGRESS_FILE, &regression)?;
-    Ok(Begun {
-        whole,
-        regression,
-        scenario: std::fs::canonicalize(&path)?,
-    })
+    Ok(Begun { whole, regression })
+}
+
+/// Pairs are run from a copy: who edits the file meanwhile changes nothing. A run is named after it.
+fn kept_scenario(name: &str) -> String {
+    format!("{name}.toml")
+}
+
+fn refuse_what_is_no_one_run(scenario: &Scenario, path: &Path) -> anyhow::Result<()> {
+    let document = &scenario.document;
+    let traced = document.load.iter().filter_map(|phase| phase.file.as_ref());
+    let found = match document {
+        _ if !document.sweep.is_empty() => "a sweep; allowed is one run",
+        _ if document.control => "control = true; allowed is one run",
+        _ if traced.into_iter().any(|file| file.is_relative()) => {
+            "a trace by a relative path; allowed is an absolute one, as pairs are run from a copy of the scenario"
+        }
+        _ => return Ok(()),
+    };
+    Err(bad_input(format!("{}: found {found}", path.display())))
 }
 
 /// The file's, with what the flags change.
@@ -266,19 +275,7 @@ fn resumed(path: &Path) -> anyhow::Result<Begun> {
     }
     let whole = RunDirectory::open(&std::fs::canonicalize(&path)?);
     let regression = read(&whole)?;
-    let scenario = place::scenario(place::BENCH, &regression.settings.scenario)?;
-    let kept = scenario::reload(&whole.file("scenario.toml"), &regression.scenario)?;
-    if scenario::load(&scenario, &[])?.text != kept.text {
-        let shown = scenario.display();
-        return Err(bad_input(format!(
-            "--resume: {shown} is not what the first pairs were run with; begin anew, or put it back"
-        )));
-    }
-    Ok(Begun {
-        whole,
-        regression,
-        scenario: std::fs::canonicalize(&scenario)?,
-    })
+    Ok(Begun { whole, regression })
 }
 
 fn read(whole: &RunDirectory) -> anyhow::Result<Regression> {

@@ -25,20 +25,20 @@ tolerance = 0.05
 const CORES: f64 = 987_654.5;
 
 /// The program: notes that it was called, and writes the result with cores that scatter a little from call to call. A file
-/// beside it changes what it does once (`late`, `failed`) or always (`slow`).
+/// beside it changes what is done by the call after so many: once (`late`, `failed`) or from then on (`slow`).
 const PROGRAM: &str = r#"#!/bin/sh
 here=SHARED
 [ "$1" = bench ] || exit 2
 count=$(($(cat "$here/calls" 2>/dev/null || echo 0) + 1))
 echo "$count" >"$here/calls"
 echo "NAME $PWD $CROSSOVER_LOCK" >>"$here/order"
-if [ -e "$here/slow" ] && [ "$count" -gt 5 ]; then
+if [ -e "$here/slow" ] && [ "$count" -gt "$(cat "$here/slow")" ]; then
     touch "$here/under-way"
     exec sleep 60
 fi
 result=good
 for other in late failed; do
-    if [ -e "$here/$other" ] && [ "$count" -gt 2 ]; then
+    if [ -e "$here/$other" ] && [ "$count" -gt "$(cat "$here/$other")" ]; then
         rm "$here/$other"
         result=$other
     fi
@@ -91,12 +91,15 @@ impl Fake {
 
     fn text(&self, name: &str, speed: &str) -> String {
         let shared = self.shared.display().to_string();
-        PROGRAM.replace("SHARED", &shared).replace("NAME", name).replace("SPEED", speed)
+        PROGRAM
+            .replace("SHARED", &shared)
+            .replace("NAME", name)
+            .replace("SPEED", speed)
     }
 
-    /// Changes what the next program does.
-    pub fn plant(&self, what: &str) {
-        fs::write(self.shared.join(what), "").unwrap();
+    /// Changes what is done by the call after so many.
+    pub fn plant(&self, what: &str, calls: u32) {
+        fs::write(self.shared.join(what), calls.to_string()).unwrap();
     }
 
     /// Ends that.
@@ -177,11 +180,22 @@ pub fn git(checkout: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .arg("-C")
         .arg(checkout)
-        .args(["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"])
+        .args([
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@example.com",
+            "-c",
+            "commit.gpgsign=false",
+        ])
         .args(arguments)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
