@@ -43,7 +43,7 @@ fn a_build_that_costs_a_fifth_more_is_worse_and_its_pairs_turn_round() {
     assert_eq!(told.code, Some(5), "{}\n{}", told.output, told.errors);
     assert_eq!(verdict(&regression), "worse");
     assert!(
-        told.output.contains("polling: WORSE. CPU per job +1"),
+        told.output.contains("polling: WORSE. CPU per job +20"),
         "{}",
         told.output
     );
@@ -127,7 +127,7 @@ fn commits_are_built_in_worktrees_that_are_gone_at_the_end_and_built_only_once()
     assert_eq!(regression["head"]["commit"], commit_of("work"));
     // Each in its own checkout, which a run asks for its commit.
     let directories: Vec<String> = fake.calls().into_iter().map(|[_, directory, _]| directory).collect();
-    assert!(directories[0].ends_with("regress/trees/base") && directories[1].ends_with("regress/trees/head"));
+    assert!(directories[2].ends_with("regress/trees/base") && directories[3].ends_with("regress/trees/head"));
     assert_no_worktree(&fake, &checkout);
     assert_eq!(fake.builds(), 2);
 
