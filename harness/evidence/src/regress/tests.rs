@@ -312,7 +312,7 @@ fn a_plant_of_15_per_cent_is_found_and_one_of_3_is_not_worse() {
     for window in [windows(|_| false), windows(|_| true)].concat() {
         let planted = |times: f64| -> Vec<f64> { window.iter().map(|log| log + times.ln()).collect() };
         let finding = primary(&planted(1.15), 0.05);
-        // With as many pairs as are usual, always; eight that met a busy machine may ask for more.
+        // With as many pairs as are usual, always; eight with a wide spread may ask for more.
         assert!(
             finding.verdict == Verdict::Worse || window.len() == 8 && finding.pairs_needed.is_some(),
             "{finding:?}"
