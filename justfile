@@ -30,6 +30,10 @@ sweep *args: build
 map *args: build
     @{{ crossover }} map {{ args }}
 
+# Is HEAD slower than BASE? Both are built and run in pairs: ./just regress [BASE] [--pairs N] [--mode MODE] [--resume DIR]
+regress *args: build
+    @{{ crossover }} regress {{ args }}
+
 # The verdict for a team, from finished runs: ./just decide --profile scenarios/team.example.toml [RUN …]
 decide *args: build
     @{{ crossover }} decide {{ args }}

@@ -16,6 +16,7 @@ use crate::commands::capacity::CapacityArgs;
 use crate::commands::dlq::ReadFrom;
 use crate::commands::downstream::DownstreamArgs;
 use crate::commands::map::MapArgs;
+use crate::commands::regress::RegressArgs;
 use crate::commands::sweep::SweepArgs;
 
 /// Do we need Kafka, and when? Benchmarks and breaks a PostgreSQL-polled job system, and says what held.
@@ -57,6 +58,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Put polling, tuned polling and event-driven over rate × replicas: who holds, and who is sooner
     Map(MapArgs),
+    /// Hold this build against an earlier one: both are built and run in turn, pair by pair
+    Regress(RegressArgs),
     /// Say whether a team should stay with polling, tune it or move to event-driven dispatch, from finished runs
     Decide(DecideArgs),
     /// Say what the finished runs make of each claim that started the project

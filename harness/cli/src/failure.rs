@@ -1,5 +1,5 @@
 //! Failures and their exit codes: 1 a bug here, 2 bad input, 3 testbed not available, 4 a check or hypothesis failed,
-//! 6 the run is invalid, 130 interrupted.
+//! 5 a build is worse than the one that it is held against, 6 the run is invalid, 130 interrupted.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -11,6 +11,8 @@ use crossover_testbed::TestbedError;
 pub const LEFT_BEHIND: u8 = 1;
 /// A hypothesis, check or invariant failed.
 pub const FAILED: u8 = 4;
+/// Head is worse than base, by more than is tolerated.
+pub const REGRESSION: u8 = 5;
 /// The run's numbers may not be used.
 pub const INVALID: u8 = 6;
 /// Ctrl-C.

@@ -38,6 +38,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Capacity(args) => commands::capacity::run(args).await,
         Command::Sweep(args) => commands::sweep::command(args).await,
         Command::Map(args) => commands::map::run(args).await,
+        Command::Regress(args) => commands::regress::run(args).await,
         Command::Decide(args) => commands::decide::run(&args),
         Command::Claims(args) => commands::claims::run(&args),
         Command::Report(args) => commands::report::run(&args),

@@ -27,6 +27,9 @@ pub const SEARCH_FILE: &str = "capacity.json";
 /// File that makes a directory an assessment's of a live system.
 pub const ASSESS_FILE: &str = "assess.json";
 
+/// File that makes a directory a comparison's of two builds.
+pub const REGRESS_FILE: &str = "regress.json";
+
 /// The nearest directory above the current one that holds `scenarios/`.
 pub fn root() -> anyhow::Result<PathBuf> {
     let here = std::env::current_dir().context("no current directory")?;
@@ -81,6 +84,7 @@ pub fn run(run: &Path) -> anyhow::Result<PathBuf> {
             MAP_FILE,
             SEARCH_FILE,
             ASSESS_FILE,
+            REGRESS_FILE,
         ]
         .iter()
         .any(|file| path.join(file).is_file())

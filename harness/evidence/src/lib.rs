@@ -25,6 +25,7 @@
 //! - [`plateau`]: why a run did not get faster; [`capacity`]: the highest rate
 //!   that holds; [`map`]: who leads at which rate and size;
 //! - [`decide`]: all of that and a team's profile → a verdict by the rubric;
+//! - [`regress`]: pairs of runs of two builds → better, worse, the same, or can't tell;
 //! - [`result`], [`series`]: the contracts of `result.json` and `series.json`.
 
 pub mod arrivals;
@@ -47,6 +48,7 @@ pub mod pauses;
 pub mod plan;
 pub mod plateau;
 pub mod recovery;
+pub mod regress;
 pub mod result;
 pub mod samples;
 pub mod series;

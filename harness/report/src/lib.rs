@@ -13,6 +13,7 @@
 //! assess             a live system: the sentence, the figures, the rows
 //! capacity           capacity searches in words, for all three below
 //! map                the crossover map in words, likewise
+//! regress            a comparison of two builds in words, likewise
 //! compare/           two runs of one plan side by side: key figures with their change, and the sentences
 //! limit              what limited a run, in words
 //! html/              one file per section; the page is one file with its style, script and charts inside
@@ -29,6 +30,7 @@ pub mod format;
 mod html;
 mod limit;
 pub mod map;
+mod regress;
 mod spread;
 mod text;
 mod ticks;
@@ -40,12 +42,15 @@ use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
 pub use capacity::{CapacityPage, Searched};
-pub use html::{assess_html, capacity_html, claims_html, compare_html, decision_html, map_html, run_html, sweep_html};
+pub use html::{
+    assess_html, capacity_html, claims_html, compare_html, decision_html, map_html, regress_html, run_html, sweep_html,
+};
 pub use map::MapPage;
+pub use regress::progress as regress_progress;
 pub use text::{
     assess_markdown, assess_terminal, capacity_markdown, capacity_terminal, claims_markdown, claims_terminal,
     compare_markdown, compare_terminal, decision_markdown, decision_terminal, grid, map_markdown, map_terminal,
-    markdown_table, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
+    markdown_table, regress_markdown, regress_terminal, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
 };
 
 /// What the page of one run shows.

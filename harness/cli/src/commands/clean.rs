@@ -11,7 +11,7 @@ use crossover_testbed::images;
 use crossover_testbed::owned::remove_leftovers;
 use crossover_testbed::supervisor::kept::end_kept;
 
-use super::sweep;
+use super::{regress, sweep};
 use crate::args::CleanArgs;
 use crate::place;
 
@@ -35,8 +35,8 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<ExitCode> {
             end_kept(&kept).await?;
             println!("ended what {} left running", path.display());
         }
-        // Only directories that are runs, or sweeps of runs: nothing else is touched.
-        let is_run = path.join("run.json").is_file() || sweep::is_sweep(&path);
+        // Only directories that are runs, or hold some: nothing else is touched.
+        let is_run = path.join("run.json").is_file() || sweep::is_sweep(&path) || regress::is_regression(&path);
         if args.runs && is_run {
             std::fs::remove_dir_all(&path).with_context(|| format!("can't remove {}", path.display()))?;
             removed += 1;

@@ -15,6 +15,7 @@ pub mod export;
 pub mod images;
 pub mod instrument;
 pub mod map;
+pub mod regress;
 pub mod relay;
 pub mod report;
 mod running;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::running::conclude;
-use super::{assess, capacity, compare, map, sweep};
+use super::{assess, capacity, compare, map, regress, sweep};
 use crate::args::ReportArgs;
 use crate::place;
 use crate::run::{RunDirectory, judge};
@@ -12,12 +12,13 @@ use crate::run::{RunDirectory, judge};
 /// What is more than a run: how it is told, and how its reports are written again.
 type Kind = (fn(&Path) -> bool, fn(&Path) -> anyhow::Result<()>);
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     (sweep::is_sweep, sweep::report_again),
     (compare::is_comparison, compare::report_again),
     (capacity::is_search, capacity::report_again),
     (assess::is_assessment, assess::report_again),
     (map::is_map, map::report_again),
+    (regress::is_regression, regress::report_again),
 ];
 
 /// Runs the command. The exit code speaks of the report, not of the run that it reports on.

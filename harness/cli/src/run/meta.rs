@@ -123,10 +123,13 @@ impl RunMeta {
     }
 }
 
+/// The one reason that running again does not lift.
+pub const DEBUG_BUILD: &str = "debug build: its speed says nothing";
+
 /// Why the numbers of this build may not be used; empty for a release build.
 pub fn build_doubt() -> Vec<String> {
     if cfg!(debug_assertions) {
-        vec!["debug build: its speed says nothing".to_owned()]
+        vec![DEBUG_BUILD.to_owned()]
     } else {
         Vec::new()
     }

@@ -66,7 +66,7 @@ pub use control::run_with_control;
 pub use directory::RunDirectory;
 pub use judge::{for_each_job, judge};
 pub use load::Load;
-pub use meta::{RunMeta, build_doubt, git_commit, now};
+pub use meta::{DEBUG_BUILD, RunMeta, build_doubt, git_commit, now};
 pub use metrics::{Metrics, value as metric_value};
 pub use preflight::record_cost_ns;
 pub use progress::Progress;

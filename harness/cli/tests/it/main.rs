@@ -17,6 +17,7 @@ mod kills;
 mod machine;
 mod plateau;
 mod pulls;
+mod regress;
 mod relay;
 mod relay_alone;
 mod replayed;

@@ -24,6 +24,7 @@ pub mod memory;
 pub mod percentiles;
 mod plot;
 pub mod queues;
+pub mod regress;
 pub mod sweep;
 pub mod throughput;
 pub mod time;

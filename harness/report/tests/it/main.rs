@@ -10,5 +10,6 @@ mod downstream;
 mod fixture;
 mod html;
 mod preview;
+mod regress;
 mod text;
 mod verdict;

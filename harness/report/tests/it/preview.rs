@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crossover_evidence::capacity::Variant;
 use crossover_report::{
-    MapPage, capacity_html, claims_html, compare_html, decision_html, map_html, run_html, sweep_html,
+    MapPage, capacity_html, claims_html, compare_html, decision_html, map_html, regress_html, run_html, sweep_html,
 };
 
 use crate::fixture;
@@ -58,5 +58,6 @@ fn pages_can_be_written_to_look_at() {
             map: &map,
         }),
     );
+    write("regress", regress_html(&crate::regress::regression(1.15)));
     write("sweep", sweep_html(&sweep_page(&points, &findings, &keys)));
 }
