@@ -38,6 +38,10 @@ decide *args: build
 claims *args: build
     @{{ crossover }} claims {{ args }}
 
+# Finished runs held against the first of them: ./just diff A B [C …]
+diff *args: build
+    @{{ crossover }} diff {{ args }}
+
 # Write a run's report again, also of a run that died
 report *args: build
     @{{ crossover }} report {{ args }}

@@ -61,6 +61,8 @@ pub enum Command {
     Decide(DecideArgs),
     /// Say what the finished runs make of each claim that started the project
     Claims(ClaimsArgs),
+    /// Hold finished runs against the first of them: what was set differently, and by how much their figures differ
+    Diff(DiffArgs),
     /// Write the report of a run again from what it recorded, also of one that died
     Report(ReportArgs),
     /// Write every job of a run as a row, for pandas, DuckDB or a spreadsheet
@@ -280,6 +282,18 @@ pub struct DecideArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ClaimsArgs {
     /// Where runs are, and where the page is written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Clone, Args)]
+pub struct DiffArgs {
+    /// Two to eight runs: directories, or names under reports/runs; the first is the one that the others are held against
+    #[arg(required = true, num_args = 1..)]
+    pub runs: Vec<PathBuf>,
+
+    /// Where the page is written
     #[arg(long, default_value = "reports/runs")]
     pub output: PathBuf,
 }

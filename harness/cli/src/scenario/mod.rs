@@ -4,6 +4,7 @@ mod downstream;
 mod event_driven;
 mod fault;
 mod file;
+mod keys;
 mod rate;
 mod sweep;
 mod tuned;
@@ -26,6 +27,7 @@ pub use fault::{
     Action, DownstreamFault, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments,
 };
 pub use file::{Scenario, kept_trace, load, read_toml, reload, reload_with};
+pub use keys::keys;
 pub use rate::Rates;
 pub use sweep::{Point, value_of, without_sweep};
 pub use tuned::Tuned;

@@ -6,6 +6,7 @@ mod assess;
 mod capacity;
 mod compare;
 mod decision;
+mod diff;
 mod downstream;
 mod fixture;
 mod html;

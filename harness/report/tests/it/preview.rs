@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crossover_evidence::capacity::Variant;
 use crossover_report::{
-    MapPage, capacity_html, claims_html, compare_html, decision_html, map_html, run_html, sweep_html,
+    MapPage, capacity_html, claims_html, compare_html, decision_html, diff_html, map_html, run_html, sweep_html,
 };
 
 use crate::fixture;
@@ -31,6 +31,7 @@ fn pages_can_be_written_to_look_at() {
         "decision-inconclusive",
         decision_html(&crate::decision::decision(false)),
     );
+    write("diff", crate::diff::diffed().with(diff_html));
     write("claims", claims_html(&crate::decision::claims()));
     write("invalid", run_html(&fixture::invalid().page()));
     write("interrupted", run_html(&fixture::interrupted().page()));
