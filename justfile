@@ -78,6 +78,19 @@ assess *args: build
 # All tests, with real servers; nothing needs to be prepared
 test *args:
     @cargo test --workspace --locked {{ args }}
+    @{{ if args == "" { "cargo test --workspace --locked --quiet --bench '*'" } else { "true" } }}
+
+# Time the hot paths: claim, complete, relay batch, record, encode, checkers
+micro *args:
+    @cargo bench --workspace --locked --bench '*' {{ args }}
+
+# A run of a million jobs, checked and rendered: time, memory and size of the page against their limits
+million:
+    @cargo test --release --locked --package crossover --test it -- --ignored --nocapture a_million_jobs
+
+# Write the tables of docs/scenarios.md again, from the code's own types
+scenario-reference:
+    @CROSSOVER_WRITE_REFERENCE=1 cargo test --locked --quiet --package crossover --bin crossover scenario_reference
 
 # What CI checks: format, lints, licences and sources, tests
 verify: lint test

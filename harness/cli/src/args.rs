@@ -9,6 +9,7 @@ use crossover_engine::command::EngineCommand;
 use crossover_external::{CleanupArgs, ExternalArgs};
 use crossover_testbed::images::StandIn;
 use crossover_testbed::kafka::BrokerKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::assess::AssessArgs;
@@ -102,7 +103,7 @@ pub enum Command {
 }
 
 /// How jobs are dispatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Workers poll; `FOR UPDATE SKIP LOCKED` on the job table.

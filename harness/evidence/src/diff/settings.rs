@@ -34,32 +34,52 @@ const PLAN_KEYS: [&str; 4] = ["load", "workload", "faults", "downstream"];
 /// Keys of a scenario that change nothing of what is measured.
 const SILENT: [&str; 5] = ["title", "claims", "hypotheses", "sweep", "seed"];
 
-/// All of them; those that are the same everywhere are left out.
+type Named = (SettingKind, String, String);
+
+/// All of them; those that are the same everywhere are left out, and an item of a list that a run lacks is one setting.
 pub(super) fn differing(sides: &[Side<'_>]) -> Vec<Setting> {
-    let mut names: Vec<(SettingKind, String)> = Vec::new();
-    let all: Vec<Vec<(SettingKind, String, String)>> = sides.iter().map(settings).collect();
+    let all: Vec<Vec<Named>> = sides.iter().map(settings).collect();
+    let mut found: Vec<Setting> = Vec::new();
     for (kind, name, _) in all.iter().flatten() {
-        if !names.iter().any(|(_, known)| known == name) {
-            names.push((*kind, name.clone()));
+        let setting = values(*kind, name, &all);
+        let known = found.iter().any(|other| other.name == setting.name);
+        if !known && setting.values.iter().any(|value| *value != setting.values[0]) {
+            found.push(setting);
         }
     }
-    names.sort_by_key(|(kind, _)| *kind);
-    let value = |of: &Vec<(SettingKind, String, String)>, name: &str| {
-        of.iter()
-            .find(|(_, other, _)| other == name)
-            .map(|(_, _, value)| value.clone())
-    };
-    let settings = names.into_iter().map(|(kind, name)| Setting {
-        values: all.iter().map(|of| value(of, &name)).collect(),
-        kind,
-        name,
-    });
-    settings
-        .filter(|setting| setting.values.iter().any(|value| *value != setting.values[0]))
-        .collect()
+    found.sort_by_key(|setting| setting.kind);
+    found
 }
 
-fn settings(side: &Side<'_>) -> Vec<(SettingKind, String, String)> {
+/// A key's value in every run; of a list's item that is not in every run, whether it is there.
+fn values(kind: SettingKind, name: &str, all: &[Vec<Named>]) -> Setting {
+    let has = |of: &[Named], under: &str| of.iter().any(|(_, key, _)| key.starts_with(under));
+    let item = items(name).find(|item| all.iter().any(|of| !has(of, &format!("{item}."))));
+    let value = |of: &Vec<Named>| match item {
+        Some(item) => has(of, &format!("{item}.")).then(|| "given".to_owned()),
+        None => of
+            .iter()
+            .find(|(_, key, _)| key == name)
+            .map(|(_, _, value)| value.clone()),
+    };
+    Setting {
+        kind,
+        name: item.unwrap_or(name).to_owned(),
+        values: all.iter().map(value).collect(),
+    }
+}
+
+/// The items of lists that a key lies in, the outermost first: `load.0` of `load.0.name`.
+fn items(name: &str) -> impl Iterator<Item = &str> {
+    let ends = name.match_indices('.').map(|(at, _)| &name[..at]);
+    ends.filter(|item| {
+        item.rsplit('.')
+            .next()
+            .is_some_and(|step| step.parse::<usize>().is_ok())
+    })
+}
+
+fn settings(side: &Side<'_>) -> Vec<Named> {
     let (run, testbed) = (&side.result.run, &side.result.testbed);
     let mut all = Vec::new();
     let mut add = |kind, name: &str, value: String| all.push((kind, name.to_owned(), value));

@@ -100,7 +100,12 @@ fn a_run_against_itself_differs_in_nothing() {
 fn what_was_set_differently_is_named_with_the_plan_first() {
     let (a, mut b) = (Run::new(), Run::new());
     b.scenario = vec![
-        ("load.0.rate_per_s".to_owned(), "400".to_owned()),
+        ("load.rate_per_s".to_owned(), "400".to_owned()),
+        ("workload.definitions.2.weight".to_owned(), "1".to_owned()),
+        (
+            "workload.definitions.2.definition.name".to_owned(),
+            "mailing".to_owned(),
+        ),
         ("polling.interval".to_owned(), "50ms".to_owned()),
         ("title".to_owned(), "another".to_owned()),
     ];
@@ -111,7 +116,8 @@ fn what_was_set_differently_is_named_with_the_plan_first() {
     assert_eq!(
         named,
         [
-            (SettingKind::Plan, "load.0.rate_per_s"),
+            (SettingKind::Plan, "load.rate_per_s"),
+            (SettingKind::Plan, "workload.definitions.2"),
             (SettingKind::Host, "PostgreSQL"),
             (SettingKind::Build, "commit"),
             (SettingKind::Engine, "polling.interval"),

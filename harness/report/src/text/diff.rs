@@ -2,9 +2,14 @@
 
 use crossover_evidence::diff::{Diff, Figure};
 
-use super::grid::{code, grid, markdown, markdown_table, wrap};
+use super::grid::{code, cut, grid, markdown, markdown_table, wrap};
 use crate::diff::{self, DiffPage};
 use crate::format::{NONE, moment, sentence};
+
+/// Settings that the terminal shows; the page and the pull request have all.
+const SETTINGS_MAX: usize = 12;
+/// Widest name or value of a setting in the terminal (columns).
+const CELL_MAX: usize = 32;
 
 /// The diff as a short text, at most 100 columns.
 pub fn diff_terminal(page: &DiffPage) -> String {
@@ -23,7 +28,14 @@ pub fn diff_terminal(page: &DiffPage) -> String {
     }
     if !diff.settings.is_empty() {
         out.push('\n');
-        out.push_str(&grid(&settings(diff), diff.runs.len() + 1));
+        let mut rows = settings(diff);
+        let left_out = rows.len().saturating_sub(SETTINGS_MAX + 1);
+        rows.truncate(SETTINGS_MAX + 1);
+        rows.iter_mut().flatten().for_each(|cell| *cell = cut(cell, CELL_MAX));
+        out.push_str(&grid(&rows, diff.runs.len() + 1));
+        if left_out > 0 {
+            out.push_str(&wrap(&format!("and {left_out} more: see the page"), "  "));
+        }
     }
     out.push('\n');
     let figures: Vec<&Figure> = diff.groups.iter().flat_map(|group| &group.figures).collect();
