@@ -15,7 +15,7 @@ use super::{Action, Document};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Downstream {
-    /// Calls that it serves at once; more are refused.
+    /// Calls that it serves at once; more are refused. Less than 200 × `topology.workers`.
     pub capacity: u32,
     /// How long it serves one.
     #[serde(with = "humantime_serde")]

@@ -23,7 +23,7 @@ pub struct EventDriven {
     pub interval: Duration,
     /// Most rows in one read of the relay.
     pub batch: u32,
-    /// Most rows that the relay has read and not yet marked.
+    /// Most rows that the relay has read and not yet marked; not below `batch`.
     pub window: u32,
     /// How long the producer gathers records before it sends them.
     #[serde(with = "humantime_serde")]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Document;
 
-/// All keys in the order of the file's types, lists by their places: `load.0.rate_per_s`. What is not set has no key.
+/// All keys by their names, lists by their places: `load.0.rate_per_s`. What is not set has no key.
 pub fn keys(document: &Document) -> Vec<(String, String)> {
     let mut keys = Vec::new();
     let whole = serde_json::to_value(document).unwrap_or_default();

@@ -80,8 +80,13 @@ pub(super) fn allowed(key: &Key) -> String {
             answers.extend(said.filter(|_| is_of(&why, &place)));
         }
     }
-    answers.sort_by_key(String::len);
-    answers.pop().unwrap_or_default()
+    answers.dedup();
+    match answers.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        // It depends on another key.
+        _ => "see below".to_owned(),
+    }
 }
 
 /// Does a refusal speak of this key?
@@ -106,6 +111,7 @@ fn refused(kind: &Kind) -> Vec<Value> {
             Value::Integer(i64::MAX),
         ],
         Kind::Number => vec![Value::Float(-1.0), Value::Float(1e30)],
+        Kind::Text => ["", "ä/"].map(|text| Value::String(text.to_owned())).to_vec(),
         Kind::Duration => ["0s", "20years"].map(|text| Value::String(text.to_owned())).to_vec(),
         _ => Vec::new(),
     }

@@ -36,7 +36,7 @@ pub(super) enum Kind {
     Names,
 }
 
-/// All of them, in the order of the types.
+/// All of them, by their names within each table.
 pub(super) fn all() -> Vec<Key> {
     let schema = schema_for!(Document).to_value();
     let mut keys = Vec::new();
