@@ -42,6 +42,10 @@ decide *args: build
 claims *args: build
     @{{ crossover }} claims {{ args }}
 
+# Finished runs held against the first of them: ./just diff A B [C …]
+diff *args: build
+    @{{ crossover }} diff {{ args }}
+
 # Write a run's report again, also of a run that died
 report *args: build
     @{{ crossover }} report {{ args }}
@@ -75,11 +79,24 @@ relay *args: build
 assess *args: build
     @{{ crossover }} assess {{ args }}
 
-# They wait for servers more than they compute: two at once for each processor.
-
+# They wait for servers more than they compute: two at once for each processor. Unless some are chosen, benches try
+# themselves, too.
 # All tests, with real servers; nothing needs to be prepared
 test *args:
     @RUST_TEST_THREADS="${RUST_TEST_THREADS:-$((2 * {{ num_cpus() }}))}" cargo test --workspace --locked {{ args }}
+    @{{ if args =~ "^(--no-fail-fast)?$" { "cargo test --workspace --locked --quiet --bench '*'" } else { "true" } }}
+
+# Time the hot paths: claim, complete, relay batch, record, encode, checkers
+micro *args:
+    @cargo bench --workspace --locked --bench '*' {{ args }}
+
+# A run of a million jobs, checked and rendered: time, memory and size of the page against their limits
+million:
+    @cargo test --release --locked --package crossover --test it -- --ignored --nocapture a_million_jobs
+
+# Write the tables of docs/scenarios.md again, from the code's own types
+scenario-reference:
+    @CROSSOVER_WRITE_REFERENCE=1 cargo test --locked --quiet --package crossover --bin crossover scenario_reference
 
 # What CI checks: format, lints, licences and sources, tests
 verify: lint test

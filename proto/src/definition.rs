@@ -6,7 +6,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::schema::DurationText;
 
 /// Longest name of a definition, step or job type (bytes): a job type becomes part of a topic's name.
 pub const NAME_BYTES_MAX: usize = 100;
@@ -14,7 +17,7 @@ pub const NAME_BYTES_MAX: usize = 100;
 pub const STEP_JOBS_MAX: u32 = 1_000;
 
 /// A workflow: steps, run in order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// Unique among definitions.
@@ -24,7 +27,7 @@ pub struct Definition {
 }
 
 /// One step: its jobs run in parallel, and all must complete before the next step starts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Unique within the definition.
@@ -34,7 +37,7 @@ pub struct Step {
 }
 
 /// A job of a step, or several alike.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobSpec {
     /// What kind of worker takes it.
@@ -44,6 +47,7 @@ pub struct JobSpec {
     pub count: u32,
     /// It waits this long after its step starts (a scheduled job).
     #[serde(default, with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub delay: Duration,
     /// What happens when it fails.
     #[serde(default)]
@@ -51,20 +55,22 @@ pub struct JobSpec {
 }
 
 /// Exponential backoff: `initial × multiplier^(attempt − 1)`, at most `max`, less a random share up to `jitter`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryPolicy {
     /// Attempts in all, the first included; a failure of the last one is a dead letter.
     pub max_attempts: u32,
     /// Wait before the second attempt.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub initial_backoff: Duration,
-    /// Factor from one wait to the next, at least 1.
+    /// Factor from one wait to the next.
     pub multiplier: f64,
     /// Longest wait.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub max_backoff: Duration,
-    /// Share of the wait that is random, 0 to 1.
+    /// Share of the wait that is random.
     pub jitter: f64,
 }
 

@@ -18,6 +18,7 @@ pub mod definition;
 pub mod event;
 pub mod history;
 mod ids;
+pub mod schema;
 
 pub use ids::{InstanceId, JobId};
 

@@ -9,6 +9,7 @@ use crossover_engine::command::EngineCommand;
 use crossover_external::{CleanupArgs, ExternalArgs};
 use crossover_testbed::images::StandIn;
 use crossover_testbed::kafka::BrokerKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::assess::AssessArgs;
@@ -64,6 +65,8 @@ pub enum Command {
     Decide(DecideArgs),
     /// Say what the finished runs make of each claim that started the project
     Claims(ClaimsArgs),
+    /// Hold finished runs against the first of them: what was set differently, and by how much their figures differ
+    Diff(DiffArgs),
     /// Write the report of a run again from what it recorded, also of one that died
     Report(ReportArgs),
     /// Write every job of a run as a row, for pandas, DuckDB or a spreadsheet
@@ -103,7 +106,7 @@ pub enum Command {
 }
 
 /// How jobs are dispatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Workers poll; `FOR UPDATE SKIP LOCKED` on the job table.
@@ -283,6 +286,18 @@ pub struct DecideArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ClaimsArgs {
     /// Where runs are, and where the page is written
+    #[arg(long, default_value = "reports/runs")]
+    pub output: PathBuf,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Clone, Args)]
+pub struct DiffArgs {
+    /// Two to eight runs: directories, or names under reports/runs; the first is the one that the others are held against
+    #[arg(required = true, num_args = 1..)]
+    pub runs: Vec<PathBuf>,
+
+    /// Where the page is written
     #[arg(long, default_value = "reports/runs")]
     pub output: PathBuf,
 }

@@ -41,6 +41,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Regress(args) => commands::regress::run(args).await,
         Command::Decide(args) => commands::decide::run(&args),
         Command::Claims(args) => commands::claims::run(&args),
+        Command::Diff(args) => commands::diff::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Export(args) => commands::export::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args).await,

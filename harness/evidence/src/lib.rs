@@ -21,6 +21,7 @@
 //!   a consumer group stood still; [`skew`]: how evenly records are spread over partitions;
 //!   [`neighbours`]: what a bad record does to those behind it;
 //! - [`compare`]: one run of each mode on the same plan → what both together say of the claims;
+//! - [`diff`]: any finished runs against the first of them: what was different, and by how much;
 //! - [`assess`]: looks at a live job table of the team's own → condition 1a of the rubric, and findings;
 //! - [`plateau`]: why a run did not get faster; [`capacity`]: the highest rate
 //!   that holds; [`map`]: who leads at which rate and size;
@@ -36,6 +37,7 @@ pub mod checks;
 pub mod claims;
 pub mod compare;
 pub mod decide;
+pub mod diff;
 pub mod downstream;
 pub mod latency;
 pub mod ledger;

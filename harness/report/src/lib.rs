@@ -15,6 +15,7 @@
 //! map                the crossover map in words, likewise
 //! regress            a comparison of two builds in words, likewise
 //! compare/           two runs of one plan side by side: key figures with their change, and the sentences
+//! diff               any runs against the first of them, in words
 //! limit              what limited a run, in words
 //! html/              one file per section; the page is one file with its style, script and charts inside
 //! text/              the same run and sweep for the terminal and for pull requests
@@ -26,6 +27,7 @@ mod assess;
 pub mod capacity;
 mod chart;
 mod compare;
+mod diff;
 pub mod format;
 mod html;
 mod limit;
@@ -42,15 +44,18 @@ use crossover_evidence::result::{Claim, RunResult};
 use crossover_evidence::series::Series;
 
 pub use capacity::{CapacityPage, Searched};
+pub use diff::DiffPage;
 pub use html::{
-    assess_html, capacity_html, claims_html, compare_html, decision_html, map_html, regress_html, run_html, sweep_html,
+    assess_html, capacity_html, claims_html, compare_html, decision_html, diff_html, map_html, regress_html, run_html,
+    sweep_html,
 };
 pub use map::MapPage;
 pub use regress::progress as regress_progress;
 pub use text::{
     assess_markdown, assess_terminal, capacity_markdown, capacity_terminal, claims_markdown, claims_terminal,
-    compare_markdown, compare_terminal, decision_markdown, decision_terminal, grid, map_markdown, map_terminal,
-    markdown_table, regress_markdown, regress_terminal, run_markdown, run_terminal, sweep_markdown, sweep_terminal,
+    compare_markdown, compare_terminal, decision_markdown, decision_terminal, diff_markdown, diff_terminal, grid,
+    map_markdown, map_terminal, markdown_table, regress_markdown, regress_terminal, run_markdown, run_terminal,
+    sweep_markdown, sweep_terminal,
 };
 
 /// What the page of one run shows.

@@ -1,11 +1,14 @@
 //! Reads a history file back, up to the first frame that is torn or damaged.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::record::{FRAME_BYTES, Record, array, is_sealed};
 use super::writer::{MAGIC, NAME_BYTES};
+
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 1 << 18;
 
 /// A history file, read.
 #[derive(Debug, Clone)]
@@ -42,32 +45,57 @@ pub enum ReadError {
 /// # Errors
 /// If it can't be read, or is not a history.
 pub fn read_file(path: &Path) -> Result<HistoryFile, ReadError> {
-    let bytes = fs::read(path).map_err(|source| ReadError::Io {
+    let broken = |source| ReadError::Io {
         path: path.to_owned(),
         source,
-    })?;
-    let (frames, tail) = bytes.as_chunks::<FRAME_BYTES>();
-    let Some((header, frames)) = frames.split_first() else {
+    };
+    let file = File::open(path).map_err(broken)?;
+    let length = file.metadata().map_err(broken)?.len();
+    let mut frames = Frames(BufReader::with_capacity(BUFFER_BYTES, file));
+    let Some(header) = frames.next().map_err(broken)? else {
         return Ok(HistoryFile {
             process: String::new(),
             records: Vec::new(),
-            dropped_bytes: tail.len(),
+            dropped_bytes: usize::try_from(length).unwrap_or(usize::MAX),
         });
     };
-    if !is_sealed(header) || &array::<8>(header, 8) != MAGIC {
+    if !is_sealed(&header) || &array::<8>(&header, 8) != MAGIC {
         return Err(ReadError::NotAHistory { path: path.to_owned() });
     }
-    let name: [u8; NAME_BYTES] = array(header, 16);
-    let records: Vec<Record> = frames.iter().map_while(Record::decode).collect();
+    let name: [u8; NAME_BYTES] = array(&header, 16);
+    let frame_bytes = FRAME_BYTES as u64;
+    // Room for all of them at once: a vector that grows needs twice as much while it does.
+    let mut records = Vec::with_capacity(usize::try_from(length / frame_bytes).unwrap_or(0).saturating_sub(1));
+    while let Some(record) = frames.next().map_err(broken)?.as_ref().and_then(Record::decode) {
+        records.push(record);
+    }
+    let good = (records.len() as u64 + 1) * frame_bytes;
     Ok(HistoryFile {
         process: String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned(),
-        dropped_bytes: (frames.len() - records.len()) * FRAME_BYTES + tail.len(),
+        dropped_bytes: usize::try_from(length.saturating_sub(good)).unwrap_or(usize::MAX),
         records,
     })
 }
 
+/// A file frame by frame: of a long run, its bytes and its records would not both fit in the memory.
+struct Frames(BufReader<File>);
+
+impl Frames {
+    /// `None` at the end, and where less than a frame is left.
+    fn next(&mut self) -> io::Result<Option<[u8; FRAME_BYTES]>> {
+        let mut frame = [0; FRAME_BYTES];
+        match self.0.read_exact(&mut frame) {
+            Ok(()) => Ok(Some(frame)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

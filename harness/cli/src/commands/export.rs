@@ -9,7 +9,6 @@ use anyhow::Context;
 use crossover_evidence::measure::JobRow;
 
 use super::running::shown;
-use super::{compare, sweep};
 use crate::args::{ExportArgs, ExportFormat};
 use crate::failure::bad_input;
 use crate::place;
@@ -21,14 +20,7 @@ use crate::run::{RunDirectory, for_each_job};
 /// If there is no such run, it is not a single one, or the file can't be written.
 pub fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let path = place::run(&args.run)?;
-    if sweep::is_sweep(&path) || compare::is_comparison(&path) {
-        return Err(bad_input(format!(
-            "{} holds several runs; name one of them: {}",
-            shown(&path),
-            runs_in(&path)?.join(", ")
-        )));
-    }
-    let directory = RunDirectory::open(&path);
+    let directory = single_run(&path)?;
     if args.output.as_deref() == Some(Path::new("-")) {
         return match write(&directory, args.format, io::stdout().lock()) {
             // Whoever reads has seen enough, such as `head`.
@@ -45,6 +37,21 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     write(&directory, args.format, file)?;
     println!("{}", shown(&output));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The directory of one run, which is none of several.
+///
+/// # Errors
+/// Bad input if there are several, or none: their names.
+pub fn single_run(path: &Path) -> anyhow::Result<RunDirectory> {
+    if path.join("run.json").is_file() {
+        return Ok(RunDirectory::open(path));
+    }
+    let (shown, inside) = (shown(path), runs_in(path)?);
+    Err(bad_input(match inside.as_slice() {
+        [] => format!("{shown} is no single run: it has no run.json"),
+        names => format!("{shown} holds several runs; name one of them: {}", names.join(", ")),
+    }))
 }
 
 fn write(directory: &RunDirectory, format: ExportFormat, output: impl Write) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ pub mod claims;
 pub mod clean;
 mod compare;
 pub mod decide;
+pub mod diff;
 pub mod dlq;
 pub mod doctor;
 pub mod downstream;

@@ -8,6 +8,7 @@ use crossover_evidence::capacity::holds::LATE_SHARE_MAX;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::downstream;
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
+use crossover_evidence::measure::seconds::{PhasePieces, pieces};
 use crossover_evidence::measure::{JobRow, Measures, job_rows};
 use crossover_evidence::neighbours;
 use crossover_evidence::pauses::Pauses;
@@ -56,6 +57,42 @@ pub fn judge(directory: &RunDirectory) -> anyhow::Result<RunResult> {
     directory.write("report.html", crossover_report::run_html(&page).as_bytes())?;
     directory.write("report.md", crossover_report::run_markdown(&result).as_bytes())?;
     Ok(result)
+}
+
+/// All that a run's directory tells, in the memory: nothing is written.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Its scenario and plan.
+    pub scenario: Scenario,
+    /// The figures, by the rules of this build.
+    pub result: RunResult,
+    /// What the charts draw.
+    pub series: Series,
+    /// Its measured phases in pieces; empty without a history.
+    pub pieces: Vec<PhasePieces>,
+}
+
+/// Judges a run, and writes nothing.
+///
+/// # Errors
+/// If the directory is not a run's, or a file is damaged.
+pub fn look(directory: &RunDirectory) -> anyhow::Result<Judged> {
+    let meta = RunMeta::read(directory)?;
+    let scenario = scenario::reload(&directory.file("scenario.toml"), &meta.scenario)?;
+    let left = Left::read(directory, &meta)?;
+    let control = Control::read(directory, &meta)?;
+    let (result, series) = build(&meta, &scenario, &left, control.as_ref());
+    let empty = Snapshot::default();
+    let pieces = match meta.history {
+        true => pieces(&ledger(&meta, &scenario, &left, &empty)),
+        false => Vec::new(),
+    };
+    Ok(Judged {
+        scenario,
+        result,
+        series,
+        pieces,
+    })
 }
 
 /// Every job of a run, handed to `each` one by one.

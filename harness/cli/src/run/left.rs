@@ -1,6 +1,7 @@
 //! What a run left in its directory, read back: all that is judged, and nothing else.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 
 use anyhow::Context;
 use crossover_evidence::samples::Sample;
@@ -72,11 +73,9 @@ fn read_history(directory: &RunDirectory) -> anyhow::Result<Vec<HistoryFile>> {
 
 /// A torn last line, left by a kill, is passed over.
 fn read_samples(directory: &RunDirectory) -> anyhow::Result<Vec<Sample>> {
-    let Ok(text) = fs::read_to_string(directory.file("samples.jsonl")) else {
+    let Ok(file) = File::open(directory.file("samples.jsonl")) else {
         return Ok(Vec::new());
     };
-    Ok(text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect())
+    let lines = BufReader::new(file).lines().map_while(Result::ok);
+    Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()).collect())
 }

@@ -64,7 +64,7 @@ pub use broker::GroupView;
 pub use clients::Clients;
 pub use control::run_with_control;
 pub use directory::RunDirectory;
-pub use judge::{for_each_job, judge};
+pub use judge::{Judged, for_each_job, judge, look};
 pub use load::Load;
 pub use meta::{DEBUG_BUILD, RunMeta, build_doubt, git_commit, now};
 pub use metrics::{Metrics, value as metric_value};

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
@@ -142,18 +142,21 @@ fn rows<T>(
     mut read: impl FnMut(&mut Fields<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<Vec<T>> {
     let path = directory.file(&format!("database/{table}.tsv"));
-    let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    let numbered = (1..).zip(text.lines());
-    numbered
-        .map(|(number, line)| {
-            let mut fields = Fields(line.split('\t'));
-            let row = read(&mut fields).with_context(|| format!("{} line {number}", path.display()))?;
-            if fields.0.next().is_some() {
-                bail!("{} line {number}: too many fields", path.display());
-            }
-            Ok(row)
-        })
-        .collect()
+    let unreadable = || format!("can't read {}", path.display());
+    // Line by line: of a long run, its text and its rows would not both fit in the memory.
+    let mut file = BufReader::new(File::open(&path).with_context(unreadable)?);
+    let (mut rows, mut line) = (Vec::new(), String::new());
+    while file.read_line(&mut line).with_context(unreadable)? > 0 {
+        let place = || format!("{} line {}", path.display(), rows.len() + 1);
+        let mut fields = Fields(line.trim_end_matches('\n').split('\t'));
+        let row = read(&mut fields).with_context(place)?;
+        if fields.0.next().is_some() {
+            bail!("{}: too many fields", place());
+        }
+        rows.push(row);
+        line.clear();
+    }
+    Ok(rows)
 }
 
 fn definition(row: &mut Fields<'_>) -> anyhow::Result<DefinitionRow> {

@@ -4,24 +4,28 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossover_evidence::load::LoadError;
+use crossover_proto::schema::DurationText;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::validate::{lasting, refuse, within};
 use super::{Action, Document};
 
 /// The service: how much it can do, and who calls it how.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Downstream {
-    /// Calls that it serves at once; more are refused.
+    /// Calls that it serves at once; more are refused. Less than 200 × `topology.workers`.
     pub capacity: u32,
     /// How long it serves one.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub service_time: Duration,
     /// How long a handler waits for its answer.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub timeout: Duration,
-    /// By the names that handlers call them.
+    /// Policies by the names that handlers call them: at least one, each of 1 to 60 of `a-z A-Z 0-9 _ -`.
     pub policies: BTreeMap<String, Policy>,
 }
 
@@ -37,12 +41,12 @@ impl Default for Downstream {
 }
 
 /// How a worker calls; without a limit, as often as it has a job for it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// Most calls of each worker (1/s).
+    /// Most calls of each worker: a token bucket; without it, a worker calls at once.
     pub calls_per_s: Option<f64>,
-    /// Of those, how many may come at once after a pause.
+    /// How many of them may come at once after a pause; 1 if absent, and only beside `calls_per_s`.
     pub burst: Option<u32>,
 }
 

@@ -4,7 +4,10 @@ mod downstream;
 mod event_driven;
 mod fault;
 mod file;
+mod keys;
 mod rate;
+#[cfg(test)]
+mod reference;
 mod sweep;
 mod tuned;
 mod validate;
@@ -16,6 +19,8 @@ use clap::ValueEnum;
 use crossover_engine::command::Wake;
 use crossover_engine::store::ClaimKind;
 use crossover_evidence::load::{Phase, Workload};
+use crossover_proto::schema::DurationText;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Mode;
@@ -26,12 +31,13 @@ pub use fault::{
     Action, DownstreamFault, Fault, LinkFault, PostgresFault, ProcessFault, ProcessTarget, TopicFault, moments,
 };
 pub use file::{Scenario, kept_trace, load, read_toml, reload, reload_with};
+pub use keys::keys;
 pub use rate::Rates;
 pub use sweep::{Point, value_of, without_sweep};
 pub use tuned::Tuned;
 
 /// The file's content.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     /// One line for people.
@@ -39,7 +45,7 @@ pub struct Document {
     /// Claims of the seed that it bears on.
     #[serde(default)]
     pub claims: Vec<String>,
-    /// Fixes the plan.
+    /// Fixes the plan, not the interleaving; `--seed` wins over it.
     #[serde(default = "default_seed")]
     pub seed: u64,
     /// How many of each part.
@@ -48,10 +54,10 @@ pub struct Document {
     /// Settings of the engine that both modes share.
     #[serde(default)]
     pub engine: EngineSettings,
-    /// Settings of the polling mode.
+    /// Settings of the polling mode; an event-driven run ignores them.
     #[serde(default)]
     pub polling: Polling,
-    /// Settings of the event-driven mode.
+    /// Settings of the event-driven mode; a polling run ignores them.
     #[serde(default)]
     pub event_driven: EventDriven,
     /// Settings of PostgreSQL beyond the testbed's own.
@@ -70,7 +76,8 @@ pub struct Document {
     /// What is broken, and when.
     #[serde(default)]
     pub faults: Vec<Fault>,
-    /// The same plan is run once more with nothing broken, and what the faults did to others is held against it.
+    /// The same plan is run once more with nothing broken, in `control/` of the run, and what the faults did to others is held
+    /// against it: `neighbours` in `result.json`.
     #[serde(default)]
     pub control: bool,
     /// How long the rest may take after the load.
@@ -104,24 +111,25 @@ fn default_seed() -> u64 {
 }
 
 /// How many of each part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Topology {
     /// Engine replicas.
     pub replicas: u32,
-    /// Worker processes.
+    /// Worker processes; each polls once per job type.
     pub workers: u32,
     /// Jobs that one worker holds at once.
     pub worker_concurrency: u32,
-    /// Connections of one replica to PostgreSQL.
+    /// Connections of one replica to PostgreSQL for its statements.
     pub replica_connections: u32,
-    /// Processors that PostgreSQL may use; all, if absent.
+    /// Processors that PostgreSQL may use, at most those of the machine; all, if absent. A positive control of attribution, or
+    /// a server that is kept small.
     pub postgres_processors: Option<u32>,
     /// Relay processes, one of which leads (event-driven mode).
     pub relays: u32,
-    /// Brokers, 1 or 3 (event-driven mode).
+    /// Brokers (event-driven mode); with three, topics have three replicas, and two must have a record.
     pub brokers: u32,
-    /// Put a proxy on every link, so that it can be broken.
+    /// Put a proxy on every link, so that it can be broken; also to see what the proxies themselves cost.
     pub proxied: bool,
 }
 
@@ -154,14 +162,16 @@ impl Default for Topology {
 }
 
 /// Settings of the engine that both modes share.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineSettings {
     /// How long a job is held without a sign of life.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub lease: Duration,
     /// How often leases and scheduled jobs are looked at.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub housekeeping_interval: Duration,
 }
 
@@ -175,17 +185,18 @@ impl Default for EngineSettings {
 }
 
 /// Settings of the polling mode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Polling {
     /// Time between polls that found nothing more.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub interval: Duration,
     /// Jobs asked for in one poll.
     pub batch: u32,
-    /// What ends the wait between polls: `interval` or `notify`.
+    /// What ends the wait between polls: the tick, or a ready job (LISTEN/NOTIFY).
     pub wake: WakeKind,
-    /// How claimers meet at the same rows: `skip-locked` or `blocking`.
+    /// How claimers meet at the same rows.
     pub claim: Claim,
     /// What is tried before the architecture is blamed.
     pub tuned: Tuned,
@@ -204,7 +215,7 @@ impl Default for Polling {
 }
 
 /// As the worker's `--wake`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WakeKind {
     /// The tick alone.
@@ -214,7 +225,7 @@ pub enum WakeKind {
 }
 
 /// As the replica's `--claim`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Claim {
     /// `FOR UPDATE SKIP LOCKED`.
@@ -251,11 +262,12 @@ fn flag_of(value: impl ValueEnum) -> String {
 }
 
 /// The time after the load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Drain {
     /// What has not finished by then stays unfinished.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub timeout: Duration,
 }
 
@@ -268,10 +280,10 @@ impl Default for Drain {
 }
 
 /// How often is looked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Samplers {
-    /// Looks at pg_stat_activity per second, 10 to 100.
+    /// Looks at `pg_stat_activity`.
     pub activity_hz: u32,
 }
 
@@ -282,7 +294,7 @@ impl Default for Samplers {
 }
 
 /// The same statements driven by `pgbench` just before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
     /// Jobs to claim and complete.
@@ -294,7 +306,7 @@ pub struct Reference {
 }
 
 /// A number of `result.json` that must lie within bounds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hypothesis {
     /// What is expected, in words.
@@ -312,11 +324,12 @@ pub struct Hypothesis {
 }
 
 /// A key and the values that it takes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SweepKey {
     /// Path in this file, such as `polling.interval`.
     pub key: String,
     /// At least one.
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub values: Vec<toml::Value>,
 }

@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
+use crossover_proto::schema::DurationText;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Polling, WakeKind};
 
 /// Settings that take the place of those of `[polling]` where polling is run tuned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tuned {
-    /// In place of `polling.interval`.
+    /// In place of `polling.interval` where `capacity` and `map` run polling tuned.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub interval: Duration,
-    /// In place of `polling.batch`.
+    /// Likewise in place of `polling.batch`.
     pub batch: u32,
-    /// In place of `polling.wake`.
+    /// Likewise in place of `polling.wake`.
     pub wake: WakeKind,
 }
 

@@ -41,7 +41,7 @@ pub fn share(parts: &[Part]) -> Option<Share> {
         .collect();
     let mean = pseudo.iter().sum::<f64>() / windows;
     let variance = pseudo.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (windows * (windows - 1.0));
-    let t = T_975.get(parts.len() - WINDOWS_MIN).copied().unwrap_or(2.2);
+    let t = t_975(parts.len() - 1);
     let half = t * variance.sqrt();
     // Windows that are all alike have no variance, and yet a look more could have seen something else.
     let unseen = 1.0 - 0.025_f64.powf(1.0 / looks);
@@ -53,6 +53,12 @@ pub fn share(parts: &[Part]) -> Option<Share> {
         low = low.min(1.0 - unseen);
     }
     Some(Share { estimate, low, high })
+}
+
+/// Upper 2.5 % point of Student's t; beyond the table, and so for many degrees too, on the safe side. Needs three degrees or more.
+pub(crate) fn t_975(degrees: usize) -> f64 {
+    let place = degrees.saturating_sub(WINDOWS_MIN - 1);
+    T_975.get(place).copied().unwrap_or(2.2)
 }
 
 #[cfg(test)]

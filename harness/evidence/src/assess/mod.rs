@@ -29,6 +29,7 @@ mod window;
 #[cfg(test)]
 mod scene;
 
+pub(crate) use self::interval::t_975;
 pub use evidence::{
     Answer, Condition, Connections, Finding, FindingKind, LiveEvidence, LockWaits, Looks, Sampled, ServerFacts, Share,
     StatementTime, TableSummary, Thresholds, WaitShare,

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crossover_proto::schema::DurationText;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LoadError;
@@ -19,10 +21,10 @@ const COUNT_MAX: u64 = 10_000_000;
 const TICK_MAX: Duration = Duration::from_secs(1);
 
 /// One phase of the load. Phases follow each other without a gap.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
-    /// Unique among the phases of a scenario.
+    /// Unique among the phases of a scenario, 1 to 60 characters.
     pub name: String,
     /// How instances arrive.
     pub arrivals: Arrivals,
@@ -34,6 +36,7 @@ pub struct Phase {
     pub to_rate_per_s: Option<f64>,
     /// Length; for a trace it may be left out, and is then as long as the trace.
     #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<DurationText>")]
     pub duration: Option<Duration>,
     /// Size of a burst or of a prefill (instances).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +49,7 @@ pub struct Phase {
     pub file: Option<PathBuf>,
     /// Arrivals come together at multiples of this, as from a caller that gathers its starts; without it, each by itself.
     #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<DurationText>")]
     pub tick: Option<Duration>,
     /// Runs like any other phase, and stays out of the whole run's figures.
     #[serde(default)]
@@ -53,7 +57,7 @@ pub struct Phase {
 }
 
 /// How instances arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arrivals {
     /// Evenly spread at `rate_per_s`, the first after half a spacing.

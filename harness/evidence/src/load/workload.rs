@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crossover_proto::definition::Definition;
+use crossover_proto::schema::DurationText;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LoadError;
@@ -14,25 +16,25 @@ use crate::text;
 const PAYLOAD_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
 /// The definitions that the load starts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
     /// Share of the instances whose records go to one partition (the hot one), whatever their job types; the others spread
     /// over the rest. Absent, all spread.
     #[serde(default)]
     pub hot_partition_share: Option<f64>,
-    /// At least one.
+    /// What an arrival starts: at least one, at most 1,000.
     pub definitions: Vec<WorkloadDefinition>,
 }
 
 /// A definition, its share of the arrivals, and what its handlers do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadDefinition {
     /// Its share of the arrivals is its weight ÷ the sum of weights.
     #[serde(default = "one")]
     pub weight: f64,
-    /// Size of an instance's payload (bytes).
+    /// Size of an instance's payload, handed to each of its jobs.
     #[serde(default = "sixty_four")]
     pub payload_bytes: u32,
     /// What a handler of its jobs does.
@@ -43,26 +45,27 @@ pub struct WorkloadDefinition {
 }
 
 /// What a handler does: it takes a time, may then call the downstream service, and succeeds or fails.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HandlerSpec {
     /// Distribution of the service time.
     pub service: Service,
-    /// Its mean; for `constant`, the time itself.
+    /// Its mean; for `constant`, the time itself; not with `none`.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub mean: Duration,
     /// Only `lognormal`: standard deviation of the logarithm.
     pub sigma: f64,
-    /// Share of attempts that fail in a way that may pass, 0 to 1.
+    /// Share of attempts that fail in a way that may pass.
     pub transient_failure_rate: f64,
-    /// Share of attempts that fail for good, 0 to 1.
+    /// Share of attempts that fail for good; with those that may pass at most 1.
     pub permanent_failure_rate: f64,
     /// The policy under which it calls the downstream service, if it does; a call that fails is a failure that may pass.
     pub downstream: Option<String>,
 }
 
 /// Distribution of a service time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Service {
     /// No time at all.

@@ -11,6 +11,7 @@ mod backlog;
 mod event_driven_tests;
 mod latencies;
 mod load;
+pub mod seconds;
 mod series;
 mod table;
 #[cfg(test)]

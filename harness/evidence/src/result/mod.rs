@@ -14,7 +14,7 @@ pub use self::judged::{Check, Claim, ClaimVerdict, FaultInfo, LedgerInfo, Unavai
 pub use self::latency::{Hop, LatencySet, Percentiles, Throughput};
 pub use self::seen::{
     DownstreamInfo, DownstreamPolicy, GroupPause, GroupPauses, IdleInfo, IdlePart, InstrumentInfo, LagInfo, LockLooks,
-    Neighbours, OutboxInfo, PostgresInfo, ProcessCost, TopicSkew, WaitShare,
+    Neighbours, OutboxInfo, PostgresInfo, ProcessCost, TopicSkew, WaitShare, is_instrument,
 };
 
 /// Raised when a reader of the last version would misread this one.
@@ -78,6 +78,16 @@ pub struct RunResult {
     /// Why it did not get faster; `null` if it kept up.
     #[serde(default)]
     pub plateau: Option<Attribution>,
+}
+
+impl RunResult {
+    /// CPU time of the system, without the instrument, per completed job (ms); `None` without jobs or without samples.
+    #[must_use]
+    pub fn cpu_ms_per_job(&self) -> Option<f64> {
+        let parts = self.processes.iter().filter(|part| !part.is_instrument());
+        let cpu_s: f64 = parts.map(|part| part.cpu_s).sum();
+        (cpu_s > 0.0 && self.ledger.completed > 0).then(|| cpu_s * 1_000.0 / self.ledger.completed as f64)
+    }
 }
 
 /// Identity and validity.

@@ -207,6 +207,20 @@ pub struct ProcessCost {
     pub memory_mb_max: f64,
 }
 
+impl ProcessCost {
+    /// Does it belong to the instrument? The generator and the proxies are no part of the system.
+    #[must_use]
+    pub fn is_instrument(&self) -> bool {
+        is_instrument(&self.name)
+    }
+}
+
+/// Does a process of this name belong to the instrument?
+#[must_use]
+pub fn is_instrument(process: &str) -> bool {
+    ["harness", "toxiproxy"].iter().any(|start| process.starts_with(start))
+}
+
 /// What the system costs at rest: in phases without arrivals, once the work before them is done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IdleInfo {

@@ -58,10 +58,10 @@ fn plot(decision: &Decision, size: Size) -> Plot {
 fn draw(decision: &Decision, size: Size) -> Canvas {
     let place = plot(decision, size);
     let mut sheet = place.sheet(size);
-    let mut ends = ceiling(&mut sheet, decision, &place);
+    let mut ends = ceiling(&mut sheet, decision, &place, size);
     place.axes(&mut sheet, size, "months from now", number, rate);
     horizon(&mut sheet, decision, &place, size);
-    ends.extend(need(&mut sheet, decision, &place));
+    ends.extend(need(&mut sheet, decision, &place, size));
     labels(&mut sheet, &ends, &place, size);
     sheet
 }
@@ -70,14 +70,18 @@ fn draw(decision: &Decision, size: Size) -> Canvas {
 type End = (&'static str, Ink, f64);
 
 /// The band from what held to what did not; an open upper end is a line.
-fn ceiling(sheet: &mut Canvas, decision: &Decision, place: &Plot) -> Vec<End> {
+fn ceiling(sheet: &mut Canvas, decision: &Decision, place: &Plot, size: Size) -> Vec<End> {
     let ceiling = decision.forecast.ceiling_per_s;
     let ink = Ink::mode("polling");
     let end = place.across.high;
     if let (Some(low), Some(high)) = (ceiling.low, ceiling.high) {
         sheet.rect(place.at(0.0, high), place.at(end, low), ink, 0.35);
     }
-    let edges = [("did not hold", ceiling.high), ("ceiling: held", ceiling.low)];
+    let names = match size {
+        Size::Wide => ["ceiling: did not hold", "ceiling: held"],
+        Size::Narrow => ["not held", "held"],
+    };
+    let edges = [(names[0], ceiling.high), (names[1], ceiling.low)];
     let edge = |(label, value): (&'static str, Option<f64>)| {
         let (from, to) = (place.at(0.0, value?), place.at(end, value?));
         sheet.path(&[from, to], ink, 1.4);
@@ -86,7 +90,7 @@ fn ceiling(sheet: &mut Canvas, decision: &Decision, place: &Plot) -> Vec<End> {
     edges.into_iter().filter_map(edge).collect()
 }
 
-fn need(sheet: &mut Canvas, decision: &Decision, place: &Plot) -> Vec<End> {
+fn need(sheet: &mut Canvas, decision: &Decision, place: &Plot, size: Size) -> Vec<End> {
     let last = place.across.high;
     let curve = |of: fn(Need) -> Option<f64>| -> Vec<(f64, f64)> {
         let months = (0..=STEPS).map(|step| last * f64::from(step) / f64::from(STEPS));
@@ -100,10 +104,11 @@ fn need(sheet: &mut Canvas, decision: &Decision, place: &Plot) -> Vec<End> {
         sheet.area(&outline, Ink::P99, 0.16);
     }
     let mut ends = Vec::new();
-    for (label, curve, ink) in [
-        ("fastest growth", &high, Ink::P99),
-        ("slowest growth", &low, Ink::P99.nth(1)),
-    ] {
+    let names = match size {
+        Size::Wide => ["fastest growth", "slowest growth"],
+        Size::Narrow => ["fastest", "slowest"],
+    };
+    for (label, curve, ink) in [(names[0], &high, Ink::P99), (names[1], &low, Ink::P99.nth(1))] {
         sheet.path(curve, ink, 1.8);
         ends.extend(curve.last().map(|end| (label, ink, end.1)));
     }

@@ -10,9 +10,11 @@ use crate::map::{VARIANTS, best_p99, lead, replicas};
 
 /// A lead of so many times is drawn in the full colour.
 const FULL_LEAD: f64 = 100.0;
-/// p99 that is drawn palest and darkest (ms).
+/// p99 that is drawn palest and strongest (ms).
 const PALE_MS: f64 = 1.0;
-const DARK_MS: f64 = 10_000.0;
+const STRONG_MS: f64 = 10_000.0;
+/// Palest and strongest share of a colour in a cell: beyond it, letters can't be read on it in the dark.
+const STRENGTH: (f64, f64) = (0.1, 0.45);
 
 /// Where the cells are.
 struct Cells {
@@ -120,7 +122,12 @@ pub fn leaders(map: &CrossoverMap) -> String {
 /// From pale at a lead that is just one to full; full too where one alone holds.
 fn strength(times: Option<f64>) -> f64 {
     let share = times.map_or(1.0, |times| times.max(1.0).ln() / FULL_LEAD.ln());
-    0.25 + 0.5 * share.clamp(0.0, 1.0)
+    in_cell(share)
+}
+
+/// A share of 0 to 1 as the strength of a cell's colour.
+fn in_cell(share: f64) -> f64 {
+    STRENGTH.0 + (STRENGTH.1 - STRENGTH.0) * share.clamp(0.0, 1.0)
 }
 
 /// Thick where event-driven takes the lead over both ways of polling for good: left of the first such cell of each row, and
@@ -143,7 +150,7 @@ fn line(sheet: &mut Canvas, map: &CrossoverMap, cells: &Cells) {
     }
 }
 
-/// p99 of one variant at each place, the darker the slower.
+/// p99 of one variant at each place, the stronger the colour the slower.
 pub fn latencies(map: &CrossoverMap, variant: Variant) -> String {
     let ink = Ink::mode(variant.name());
     let draw = |size: Size| {
@@ -159,7 +166,7 @@ pub fn latencies(map: &CrossoverMap, variant: Variant) -> String {
                     Some(StepVerdict::DidNotHold) => "✕",
                     Some(StepVerdict::Unknown) => "?",
                 };
-                let shade = |ms: f64| 0.1 + 0.65 * ((ms / PALE_MS).ln() / (DARK_MS / PALE_MS).ln()).clamp(0.0, 1.0);
+                let shade = |ms: f64| in_cell((ms / PALE_MS).ln() / (STRONG_MS / PALE_MS).ln());
                 let text = p99.map(ms).unwrap_or_default();
                 cells.cell(
                     &mut sheet,

@@ -70,6 +70,12 @@ impl Ink {
         }
     }
 
+    /// The colour of the nth run of several, from 0; runs beyond the eighth share the colours, dashed.
+    pub fn run(index: usize) -> Self {
+        let names = ["run-1", "run-2", "run-3", "run-4", "run-5", "run-6", "run-7", "run-8"];
+        Self::whole(names[index % names.len()]).nth(index / names.len())
+    }
+
     /// The colour of a PostgreSQL wait type.
     pub fn wait(wait_type: &str) -> Self {
         Self::whole(match wait_type {

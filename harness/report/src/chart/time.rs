@@ -166,15 +166,29 @@ impl Frame {
         }
     }
 
-    /// Of two runs of one plan, on the longer one's axis. A fault that came to both at about the same time is one shade.
+    /// Of two runs of one plan.
     pub fn of_both(results: [(&str, &RunResult); 2], series: [&Series; 2]) -> Self {
-        let [a, b] = series;
-        let longer = if a.seconds >= b.seconds { a } else { b };
-        let [(_, first), (_, second)] = results;
-        let (frame, other) = (Self::new(first, longer), Self::new(second, longer));
-        Self {
-            faults: join(results, [frame.faults, other.faults]),
-            ..frame
+        let [(a, first), (b, second)] = results;
+        Self::of_runs(&[(a, first, series[0]), (b, second, series[1])])
+    }
+
+    /// Of several runs, by their names, on the longest one's axis, with the first one's phases. A fault that came to all at
+    /// about the same time is one shade.
+    pub fn of_runs(runs: &[(&str, &RunResult, &Series)]) -> Self {
+        let longest = runs
+            .iter()
+            .map(|(_, _, series)| *series)
+            .max_by_key(|series| series.seconds);
+        let longest = longest.cloned().unwrap_or_default();
+        let frames: Vec<Self> = runs.iter().map(|(_, result, _)| Self::new(result, &longest)).collect();
+        let named = runs
+            .iter()
+            .zip(&frames)
+            .map(|((name, ..), frame)| (*name, frame.faults.clone()));
+        let faults = join(&named.collect::<Vec<_>>());
+        match frames.into_iter().next() {
+            Some(frame) => Self { faults, ..frame },
+            None => Self::bare(&longest),
         }
     }
 
@@ -197,25 +211,29 @@ impl Frame {
 /// Label, start and end (s).
 type Shade = (String, f64, f64);
 
-/// Faults of both runs in order of time; those of one run say of which.
-fn join([(a, _), (b, _)]: [(&str, &RunResult); 2], [first, mut second]: [Vec<Shade>; 2]) -> Vec<Shade> {
-    let mut shades = Vec::new();
-    for (label, from, to) in first {
-        let twin = second
-            .iter()
-            .position(|(other, start, _)| *other == label && (start - from).abs() < TOGETHER_S);
-        match twin.map(|place| second.remove(place)) {
-            Some((_, start, end)) => shades.push((label, from.min(start), to.max(end))),
-            None => shades.push((format!("{label} ({a})"), from, to)),
+/// Faults of all runs in order of time; those that not every run has say of which they are.
+fn join(runs: &[(&str, Vec<Shade>)]) -> Vec<Shade> {
+    let mut shades: Vec<(Shade, Vec<&str>)> = Vec::new();
+    for (name, faults) in runs {
+        for (label, from, to) in faults {
+            let twin = shades.iter_mut().find(|((other, start, _), names)| {
+                other == label && (start - from).abs() < TOGETHER_S && !names.contains(name)
+            });
+            match twin {
+                Some(((_, start, end), names)) => {
+                    (*start, *end) = (start.min(*from), end.max(*to));
+                    names.push(name);
+                }
+                None => shades.push(((label.clone(), *from, *to), vec![name])),
+            }
         }
     }
-    shades.extend(
-        second
-            .into_iter()
-            .map(|(label, from, to)| (format!("{label} ({b})"), from, to)),
-    );
-    shades.sort_by(|a, b| a.1.total_cmp(&b.1));
-    shades
+    shades.sort_by(|(a, _), (b, _)| a.1.total_cmp(&b.1));
+    let named = |((label, from, to), names): (Shade, Vec<&str>)| match names.len() == runs.len() {
+        true => (label, from, to),
+        false => (format!("{label} ({})", names.join(", ")), from, to),
+    };
+    shades.into_iter().map(named).collect()
 }
 
 /// How the seconds of a bucket become one value.

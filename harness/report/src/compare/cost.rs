@@ -1,6 +1,6 @@
 //! What each kind of part costs: processes of one kind added up, so that two runs with other parts can be compared.
 
-use crossover_evidence::result::{IdlePart, ProcessCost, RunResult};
+use crossover_evidence::result::{IdlePart, ProcessCost, RunResult, is_instrument};
 
 use super::Pair;
 
@@ -37,7 +37,6 @@ const KINDS: [(&str, &[&str]); 5] = [
     ("relays", &["relay"]),
     ("brokers", &["broker", "kafka", "redpanda"]),
 ];
-const INSTRUMENT: [&str; 2] = ["harness", "toxiproxy"];
 
 /// Over the whole run; empty if no process was seen.
 pub fn over_the_run(runs: Pair<&RunResult>) -> Vec<Cost> {
@@ -50,18 +49,6 @@ pub fn at_rest(runs: Pair<&RunResult>) -> Vec<Cost> {
     idle.map_or_else(Vec::new, |idle| {
         costs(&idle.map(|idle| idle.parts.iter().map(Process::at_rest).collect()))
     })
-}
-
-/// CPU time of the system per completed job (ms); `None` without jobs or without samples.
-pub fn cpu_ms_per_job(run: &RunResult) -> Option<f64> {
-    let parts = run.processes.iter().filter(|part| !is_instrument(&part.name));
-    let cpu_s: f64 = parts.map(|part| part.cpu_s).sum();
-    (cpu_s > 0.0 && run.ledger.completed > 0).then(|| cpu_s * 1_000.0 / run.ledger.completed as f64)
-}
-
-/// Does a process belong to the instrument?
-pub fn is_instrument(process: &str) -> bool {
-    kind(process) == Kind::Instrument
 }
 
 impl<'a> Process<'a> {
@@ -93,7 +80,7 @@ enum Kind {
 
 fn kind(process: &str) -> Kind {
     let is = |starts: &[&str]| starts.iter().any(|start| process.starts_with(start));
-    if is(&INSTRUMENT) {
+    if is_instrument(process) {
         return Kind::Instrument;
     }
     let known = KINDS.into_iter().find(|(_, starts)| is(starts));

@@ -143,7 +143,7 @@ fn over_the_run(runs: Pair<&RunResult>) -> Vec<Option<Row>> {
     };
     vec![
         row("CPU, mean", system.cores, cores),
-        row("CPU per completed job", runs.map(cost::cpu_ms_per_job), ms),
+        row("CPU per completed job", runs.map(RunResult::cpu_ms_per_job), ms),
         row("memory, sum of the parts' most", system.memory_mb, mebibytes),
     ]
 }

@@ -17,7 +17,7 @@ pub fn map_html(page: &MapPage) -> String {
             div.card { figure { div.plot { (PreEscaped(heat::leaders(map))) } } }
         }))
         (section("p99", "p99 of each", true, &html! {
-            p { "The darker, the slower; ✕ did not hold, ? tells nothing." }
+            p { "The stronger the colour, the slower; ✕ did not hold, ? tells nothing." }
             @for variant in VARIANTS {
                 div.card { figure {
                     figcaption { (crate::capacity::variant(variant)) }

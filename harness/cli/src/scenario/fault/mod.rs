@@ -14,6 +14,8 @@ mod target;
 use std::fmt;
 use std::time::Duration;
 
+use crossover_proto::schema::DurationText;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, DownstreamFault, LinkFault, PostgresFault, ProcessFault, TopicFault};
@@ -25,7 +27,7 @@ pub use target::ProcessTarget;
 const LASTS: Duration = Duration::from_secs(1);
 
 /// Something is broken at a moment of the load, and mended after a while.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// What is done.
@@ -34,30 +36,37 @@ pub struct Fault {
     pub target: String,
     /// From the start of the load.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "DurationText")]
     pub at: Duration,
-    /// Until it is mended: started again, continued, or let through.
+    /// Until it is mended: started again, continued, or let through; `1s` if absent. It must end within the load.
     #[serde(default, rename = "for", with = "humantime_serde")]
+    #[schemars(with = "Option<DurationText>")]
     pub lasts: Option<Duration>,
     /// Again after so long, from `at` on, to the end of the load.
     #[serde(default, with = "humantime_serde")]
+    #[schemars(with = "Option<DurationText>")]
     pub every: Option<Duration>,
     /// Each time it is late by up to this, as the seed has it.
     #[serde(default, with = "humantime_serde")]
+    #[schemars(with = "Option<DurationText>")]
     pub jitter: Option<Duration>,
     /// Of a link: which way the data flow that are spoiled; both if absent.
     #[serde(default)]
     pub direction: Option<Flow>,
     /// Of `latency`: how long all data are delayed; of `downstream-slow`: how much later a call is answered.
     #[serde(default, with = "humantime_serde")]
+    #[schemars(with = "Option<DurationText>")]
     pub latency: Option<Duration>,
     /// Of `latency`: by up to so much more or less.
     #[serde(default, with = "humantime_serde")]
+    #[schemars(with = "Option<DurationText>")]
     pub latency_jitter: Option<Duration>,
     /// Of `bandwidth`: how much gets through.
     #[serde(default)]
     pub kb_per_s: Option<u64>,
     /// Of `timeout` and `reset`: how long a connection stays open; of `slow-close`: how long its end is held up.
     #[serde(default, with = "humantime_serde")]
+    #[schemars(with = "Option<DurationText>")]
     pub after: Option<Duration>,
     /// Of `limit-message-size`: the largest batch that the topic takes.
     #[serde(default)]
@@ -81,7 +90,7 @@ impl Fault {
 }
 
 /// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// SIGKILL; started again when mended.
@@ -142,7 +151,7 @@ impl fmt::Display for FaultKind {
 }
 
 /// Which way data flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Flow {
     /// From the engine to the server.
