@@ -90,11 +90,23 @@ mod tests {
         let first = deny("topic:work", "at = \"5s\"\nfor = \"4s\"");
         let within = deny("topic:work", "at = \"8s\"\nfor = \"4s\"");
         assert_eq!(meet(&first, &within), Some(Duration::from_secs(8)));
-        assert_eq!(meet(&first, &deny("topic:work", "at = \"9s\"")), None, "as the first ends");
-        assert_eq!(meet(&first, &deny("group:work", "at = \"8s\"")), None, "of something else");
+        assert_eq!(
+            meet(&first, &deny("topic:work", "at = \"9s\"")),
+            None,
+            "as the first ends"
+        );
+        assert_eq!(
+            meet(&first, &deny("group:work", "at = \"8s\"")),
+            None,
+            "of something else"
+        );
         let again = deny("topic:work", "at = \"1s\"\nfor = \"1s\"\nevery = \"6s\"");
         assert_eq!(meet(&first, &again), Some(Duration::from_secs(7)));
-        assert_eq!(meet(&fault("for = \"9s\""), &fault("for = \"9s\"")), None, "another worker is killed");
+        assert_eq!(
+            meet(&fault("for = \"9s\""), &fault("for = \"9s\"")),
+            None,
+            "another worker is killed"
+        );
     }
 
     #[test]

@@ -210,7 +210,9 @@ fn a_service_that_handlers_call_needs_its_table_and_policies_that_are_known() {
         ),
         (
             format!("{TINY}{table}{0}{0}", fault("downstream-fail", "downstream", "")),
-            &["faults[1].at: found 0s; 0s into the load faults[0], of kind \"downstream-fail\" and on \"downstream\" as well"],
+            &[
+                "faults[1].at: found 0s; 0s into the load faults[0], of kind \"downstream-fail\" and on \"downstream\" as well",
+            ],
         ),
         (
             format!("{TINY}{table}{}", fault("downstream-fail", "worker:1", "")),
