@@ -91,8 +91,8 @@ micro *args:
     @cargo bench --workspace --locked --bench '*' {{ args }}
 
 # A run of a million jobs, checked and rendered: time, memory and size of the page against their limits
-million:
-    @cargo test --release --locked --package crossover --test it -- --ignored --nocapture a_million_jobs
+million: build
+    @CROSSOVER_MILLION_PROGRAM="$(realpath {{ crossover }})" cargo test --locked --package crossover --test it -- --ignored --nocapture a_million_jobs_are_reported
 
 # Write the tables of docs/scenarios.md again, from the code's own types
 scenario-reference:

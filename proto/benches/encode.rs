@@ -1,5 +1,4 @@
 //! The event record of a dispatched job, written and read: `cargo bench --package crossover-proto --bench encode`.
-#![expect(missing_docs, reason = "criterion's macros make public functions without any")]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;

@@ -1,5 +1,4 @@
 //! What an act costs to be recorded, and a record to be read: `cargo bench --package crossover-proto --bench record`.
-#![expect(missing_docs, reason = "criterion's macros make public functions without any")]
 
 use std::hint::black_box;
 

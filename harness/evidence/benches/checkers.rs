@@ -1,5 +1,4 @@
 //! History and database brought together, measured and judged: `cargo bench --package crossover-evidence --bench checkers`.
-#![expect(missing_docs, reason = "criterion's macros make public functions without any")]
 
 use std::time::Duration;
 
@@ -127,7 +126,7 @@ impl Run {
         ] {
             self.snapshot.audit.push(AuditRow {
                 instance,
-                job: of,
+                job: of.into(),
                 attempt: u16::from(of.is_some()),
                 event,
             });

@@ -142,12 +142,33 @@ pub struct JobRow {
 pub struct AuditRow {
     /// Its instance.
     pub instance: InstanceId,
-    /// Its job; `None` for transitions of the instance.
-    pub job: Option<JobId>,
+    /// Its job; none for transitions of the instance.
+    pub job: AuditedJob,
     /// The job's attempt that the transition concerns; 0 for the instance.
     pub attempt: u16,
     /// What happened.
     pub event: AuditEvent,
+}
+
+/// A job, or none, in eight bytes: an `Option` takes sixteen, and a run of a million jobs has five million rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditedJob(i64);
+
+impl AuditedJob {
+    /// Ids are drawn from 1.
+    const NONE: i64 = 0;
+
+    /// The job.
+    #[must_use]
+    pub fn id(self) -> Option<JobId> {
+        (self.0 != Self::NONE).then_some(JobId(self.0))
+    }
+}
+
+impl From<Option<JobId>> for AuditedJob {
+    fn from(job: Option<JobId>) -> Self {
+        Self(job.map_or(Self::NONE, |job| job.0))
+    }
 }
 
 /// States of an instance. Names as in the database.

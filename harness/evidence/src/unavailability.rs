@@ -109,27 +109,38 @@ fn summary(name: &str, windows: &[Window]) -> Unavailability {
 
 /// The stretches of at least `least` in which calls waited and none succeeded.
 pub(crate) fn windows(calls: Vec<Call>, end: MonotonicNs, least: Duration) -> Vec<Window> {
-    // A call that succeeds at once is made before it succeeds.
-    let mut moments: Vec<(MonotonicNs, bool)> = Vec::with_capacity(2 * calls.len());
+    // A moment and whether it is a success in one number: of a long run there are millions. A call that succeeds at once is made
+    // before it succeeds.
+    let moment = |at: MonotonicNs, succeeded: bool| at.0 << 1 | u64::from(succeeded);
+    let mut moments: Vec<u64> = Vec::with_capacity(2 * calls.len());
     for (from, succeeded) in calls {
-        moments.push((from, false));
-        moments.extend(succeeded.map(|at| (at.max(from), true)));
+        moments.push(moment(from, false));
+        moments.extend(succeeded.map(|at| moment(at.max(from), true)));
     }
     moments.sort_unstable();
     let mut found = Vec::new();
+    let mut add = |from: MonotonicNs, to: MonotonicNs| {
+        if to.saturating_since(from) >= least {
+            found.push((from, to));
+        }
+    };
     let (mut waiting, mut since) = (0_u64, None);
-    for (at, succeeded) in moments {
+    for moment in moments {
+        let (at, succeeded) = (MonotonicNs(moment >> 1), moment & 1 == 1);
         if !succeeded {
             waiting += 1;
             since.get_or_insert(at);
             continue;
         }
-        found.extend(since.map(|from| (from, at)));
+        if let Some(from) = since {
+            add(from, at);
+        }
         waiting -= 1;
         since = (waiting > 0).then_some(at);
     }
-    found.extend(since.map(|from| (from, end.max(from))));
-    found.retain(|(from, to)| to.saturating_since(*from) >= least);
+    if let Some(from) = since {
+        add(from, end.max(from));
+    }
     found
 }
 

@@ -211,7 +211,8 @@ fn audit(row: &mut Fields<'_>) -> anyhow::Result<AuditRow> {
         job: match row.text()? {
             "\\N" => None,
             id => Some(JobId(id.parse().with_context(|| format!("not a number: {id:?}"))?)),
-        },
+        }
+        .into(),
         attempt: row.number()?,
         event: row.name::<AuditEvent>()?,
     })

@@ -1,9 +1,11 @@
 //! A run of 1,000,000 jobs, written as a run would write it, reported on by the program itself: in time, and in the memory that a
-//! laptop has to spare. `./just million` does it in a release build and prints the figures.
+//! laptop has to spare. `./just million` does it with a release build and prints the figures.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crossover_proto::clock::MonotonicNs;
@@ -12,8 +14,11 @@ use crossover_proto::{InstanceId, JobId};
 use nix::sys::resource::{UsageWho, getrusage};
 use uuid::Uuid;
 
+use crate::servers::CROSSOVER;
 use crate::support::{Place, copy, read, read_json, said, tiny};
 
+/// Names the release build that the limits are for; without it, this one reports, and only its result is looked at.
+const PROGRAM: &str = "CROSSOVER_MILLION_PROGRAM";
 const JOBS: u64 = 1_000_000;
 const PER_S: u64 = 10_000;
 const ORIGIN_NS: u64 = 1_000_000_000_000;
@@ -153,13 +158,15 @@ fn write_run(run: &Path) {
 }
 
 #[test]
-#[ignore = "a minute and 1 GB of disk; ./just million runs it in a release build, which its limits are for"]
+#[ignore = "a minute and 1 GB of disk; ./just million runs it with a release build, which its limits are for"]
 fn a_million_jobs_are_reported_on_in_ten_seconds_and_a_gibibyte() {
+    let released = env::var(PROGRAM).ok();
+    let program = released.clone().unwrap_or_else(|| CROSSOVER.to_owned());
     let place = Place::new();
     let run = place.path("million");
     write_run(&run);
     let begun = Instant::now();
-    let said = said(&mut place.crossover(["report", &run.display().to_string()]));
+    let said = said(Command::new(&program).arg("report").arg(&run));
     let took = begun.elapsed();
     assert_eq!(said.code, Some(0), "{}", said.errors);
     // The largest of all children that ended, in KiB: the report, unless what ran before it was larger still.
@@ -177,7 +184,7 @@ fn a_million_jobs_are_reported_on_in_ten_seconds_and_a_gibibyte() {
     }
     assert!(read(&run.join("report.html")).contains("1,000,000"));
     assert!(page < 3 << 20, "the page has {page} bytes");
-    if !cfg!(debug_assertions) {
+    if released.is_some() {
         assert!(took <= Duration::from_secs(10), "it took {took:?}");
         assert!(peak_kib <= 1 << 20, "it took {peak_kib} KiB");
     }

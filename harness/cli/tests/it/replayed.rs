@@ -129,7 +129,7 @@ async fn read(pool: &PgPool) -> Snapshot {
             &rows("SELECT instance_id, job_id, attempt, event::text FROM audit ORDER BY id").await,
             |row| AuditRow {
                 instance: InstanceId(row.get(0)),
-                job: row.get::<Option<i64>, _>(1).map(JobId),
+                job: row.get::<Option<i64>, _>(1).map(JobId).into(),
                 attempt: row.get::<i16, _>(2).unsigned_abs(),
                 event: name(row.get(3)),
             },

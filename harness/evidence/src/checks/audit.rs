@@ -98,7 +98,7 @@ fn same_progress(ledger: &Ledger<'_>, place: usize, row: &InstanceRow) -> bool {
 
 fn describe(irregular: &Irregular) -> String {
     let row = &irregular.row;
-    let subject = match row.job {
+    let subject = match row.job.id() {
         Some(job) => format!("job {job}"),
         None => format!("instance {}", row.instance),
     };
@@ -243,7 +243,7 @@ mod tests {
     fn rows_about_nothing_are_told() {
         let mut scene = finished();
         let mut row = scene.snapshot.audit[1];
-        row.job = Some(crossover_proto::JobId(77));
+        row.job = Some(crossover_proto::JobId(77)).into();
         scene.snapshot.audit.push(row);
         failed(
             &scene,

@@ -42,6 +42,7 @@ pub(super) fn find(ledger: &Ledger<'_>) -> Findings {
     for row in &ledger.evidence().snapshot.audit {
         let Some(place) = row
             .job
+            .id()
             .filter(|_| ends_a_lease(row))
             .and_then(|job| ledger.job_position(job))
         else {

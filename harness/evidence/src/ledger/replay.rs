@@ -94,7 +94,7 @@ impl Replay {
         for row in &snapshot.audit {
             replay.lease_expiries += u64::from(row.event == AuditEvent::JobLeaseExpired);
             replay.releases += u64::from(row.event == AuditEvent::JobReleased);
-            let outcome = match row.job {
+            let outcome = match row.job.id() {
                 Some(job) => match jobs.position(job) {
                     Some(place) => replay.jobs[place].apply(row.event, row.attempt),
                     None => Err(Oddity::NoSuchJob),

@@ -46,7 +46,7 @@ impl Ledger<'_> {
         }
         let dispatches = self.evidence().snapshot.outbox.iter().filter(|row| row.job == facts.id);
         lines.extend(dispatches.map(outbox_line));
-        lines.extend(self.audit_lines(|row| row.job == Some(facts.id)));
+        lines.extend(self.audit_lines(|row| row.job.id() == Some(facts.id)));
         lines.truncate(LINES_MAX);
         lines
     }
@@ -86,7 +86,7 @@ impl Ledger<'_> {
                 job.id
             ));
         }
-        lines.extend(self.audit_lines(|row| row.job.is_none() && row.instance == facts.id));
+        lines.extend(self.audit_lines(|row| row.job.id().is_none() && row.instance == facts.id));
         lines.truncate(LINES_MAX);
         lines
     }

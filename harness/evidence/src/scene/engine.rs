@@ -174,7 +174,7 @@ impl Scene {
             });
             self.snapshot.audit.push(AuditRow {
                 instance,
-                job: Some(id),
+                job: Some(id).into(),
                 attempt: 1,
                 event: AuditEvent::JobQueued,
             });
@@ -290,7 +290,7 @@ impl Scene {
         let (instance, id) = (row.instance, row.id);
         self.snapshot.audit.push(AuditRow {
             instance,
-            job: Some(id),
+            job: Some(id).into(),
             attempt: audited_attempt,
             event,
         });
@@ -302,7 +302,7 @@ impl Scene {
     fn audit_instance(&mut self, instance: InstanceId, event: AuditEvent) {
         self.snapshot.audit.push(AuditRow {
             instance,
-            job: None,
+            job: None.into(),
             attempt: 0,
             event,
         });
