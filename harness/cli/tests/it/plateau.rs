@@ -127,7 +127,9 @@ fn plateau_of(name: &str, scenario: &str) -> Value {
         let faults = result["faults"].as_array().unwrap();
         assert!(faults.iter().all(|fault| fault["took_effect"] == true), "{faults:#?}");
         plateau = result["plateau"].clone();
-        if plateau["dominant"] != "host-cpu" {
+        // Busy with other tests, it may even leave too little of the workers' slots filled for any cause to stand out.
+        let unjudged = plateau["dominant"].is_null() || plateau["dominant"] == "host-cpu";
+        if plateau.is_null() || !unjudged {
             break;
         }
     }
