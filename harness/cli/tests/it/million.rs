@@ -59,11 +59,27 @@ fn waited(number: u64) -> u64 {
     (1_500 + number * 7 % 50_000 + slow) * US
 }
 
-fn write_history(directory: &Path) {
-    let writers =
-        ["load", "replica-1", "worker-1", "worker-2"].map(|name| HistoryWriter::create(directory, name).unwrap());
+/// Dispatched how: the event-driven mode has a relay's records, outbox rows and records of the broker besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dispatch {
+    Polling,
+    EventDriven,
+}
+
+impl Dispatch {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::EventDriven => "event-driven",
+        }
+    }
+}
+
+fn write_history(directory: &Path, dispatch: Dispatch) {
+    let writers = ["load", "replica-1", "worker-1", "worker-2", "relay-1"]
+        .map(|name| HistoryWriter::create(directory, name).unwrap());
     for batch in (0..JOBS).step_by(usize::try_from(BATCH).unwrap()) {
-        let mut files: [Vec<Record>; 4] = Default::default();
+        let mut files: [Vec<Record>; 5] = Default::default();
         for number in batch..batch + BATCH {
             let (begun, taken) = (intended(number), intended(number) + waited(number));
             let key = JobKey {
@@ -107,6 +123,18 @@ fn write_history(directory: &Path) {
                     event,
                 });
             }
+            if dispatch == Dispatch::EventDriven {
+                let outbox = key.job.0;
+                for (at, event) in [
+                    (taken - 200 * US, Event::Picked { key, outbox }),
+                    (taken - 100 * US, Event::Acked { key, outbox }),
+                ] {
+                    files[4].push(Record {
+                        at: MonotonicNs(at),
+                        event,
+                    });
+                }
+            }
         }
         for (writer, records) in writers.iter().zip(files) {
             writer.append(records).unwrap();
@@ -114,8 +142,29 @@ fn write_history(directory: &Path) {
     }
 }
 
+fn table(directory: &Path, name: &str) -> BufWriter<File> {
+    BufWriter::new(File::create(directory.join(format!("{name}.tsv"))).unwrap())
+}
+
+/// The rows of one partition, which holds them in their order.
+fn write_dispatches(run: &Path) {
+    let topics = run.join("topics");
+    fs::create_dir(&topics).unwrap();
+    writeln!(
+        table(&topics, "partitions"),
+        "workers.work\tjobs.work\t0\t0\t{JOBS}\t{JOBS}"
+    )
+    .unwrap();
+    let (mut rows, mut records) = (table(&run.join("database"), "outbox"), table(&topics, "records"));
+    for offset in 0..JOBS {
+        let id = offset + 1;
+        writeln!(rows, "{id}\t{id}\t1\t1\t0\t{offset}").unwrap();
+        writeln!(records, "0\t{offset}\t{id}\t1\t{id}\t1").unwrap();
+    }
+}
+
 fn write_database(directory: &Path) {
-    let table = |name: &str| BufWriter::new(File::create(directory.join(format!("{name}.tsv"))).unwrap());
+    let table = |name: &str| table(directory, name);
     writeln!(table("definition"), "1\tsingle\t1").unwrap();
     table("outbox").flush().unwrap();
     let (mut instances, mut jobs, mut audit) = (table("instance"), table("job"), table("audit"));
@@ -132,7 +181,7 @@ fn write_database(directory: &Path) {
 }
 
 /// What a finished run left, with the history and the database of this one.
-fn write_run(run: &Path) {
+fn write_run(run: &Path, dispatch: Dispatch) {
     copy(&tiny().directory, run);
     for folder in ["history", "database"] {
         fs::remove_dir_all(run.join(folder)).unwrap();
@@ -150,21 +199,35 @@ fn write_run(run: &Path) {
         meta[key] = at.into();
     }
     meta["events"] = serde_json::json!([]);
+    meta["mode"] = dispatch.name().into();
     fs::write(run.join("run.json"), meta.to_string()).unwrap();
     // Looks of another run have no moment in this one.
     fs::write(run.join("samples.jsonl"), "").unwrap();
-    write_history(&run.join("history"));
+    write_history(&run.join("history"), dispatch);
     write_database(&run.join("database"));
+    if dispatch == Dispatch::EventDriven {
+        write_dispatches(run);
+    }
 }
 
 #[test]
 #[ignore = "a minute and 1 GB of disk; ./just million runs it with a release build, which its limits are for"]
 fn a_million_jobs_are_reported_on_in_ten_seconds_and_a_gibibyte() {
+    report_on(Dispatch::Polling);
+}
+
+#[test]
+#[ignore = "as above"]
+fn a_million_jobs_of_the_event_driven_mode_are_reported_on_in_ten_seconds_and_a_gibibyte() {
+    report_on(Dispatch::EventDriven);
+}
+
+fn report_on(dispatch: Dispatch) {
     let released = env::var(PROGRAM).ok();
     let program = released.clone().unwrap_or_else(|| CROSSOVER.to_owned());
     let place = Place::new();
     let run = place.path("million");
-    write_run(&run);
+    write_run(&run, dispatch);
     let begun = Instant::now();
     let said = said(Command::new(&program).arg("report").arg(&run));
     let took = begun.elapsed();
@@ -173,7 +236,8 @@ fn a_million_jobs_are_reported_on_in_ten_seconds_and_a_gibibyte() {
     let peak_kib = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
     let page = fs::metadata(run.join("report.html")).unwrap().len();
     println!(
-        "{JOBS} jobs: {took:.1?}, {} MiB, a page of {} KiB",
+        "{JOBS} jobs, {}: {took:.1?}, {} MiB, a page of {} KiB",
+        dispatch.name(),
         peak_kib / 1_024,
         page / 1_024
     );
