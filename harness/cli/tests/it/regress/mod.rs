@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use self::fake::{Fake, SETTINGS, commit, git, verdict};
-use crate::support::{CROSSOVER, Place, Said, Turn, read, read_json, said, wait_until};
+use crate::support::{CROSSOVER, Place, SHORT, Said, Turn, read, read_json, said, wait_until};
 
 /// The project: where scenarios are.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -211,28 +211,11 @@ fn broken_off_it_leaves_no_worktree_and_goes_on_with_the_pairs_that_are_missing(
     assert_no_worktree(&fake, &checkout);
 }
 
-/// A third of a second of load; polled at 20 ms, or as one side is told.
-const REAL: &str = r#"title = "a short run for pairs"
-seed = 7
-
-[polling]
-interval = "20ms"
-
-[[load]]
-name = "steady"
-arrivals = "poisson"
-rate_per_s = 50
-duration = "300ms"
-
-[[workload.definitions]]
-definition = { name = "single", steps = [{ name = "work", jobs = [{ job_type = "work" }] }] }
-"#;
-
 #[test]
 fn in_real_runs_a_slower_setting_of_one_side_is_found_and_nothing_is_left_behind() {
     let place = Place::new();
     let _turn = Turn::take();
-    let scenario = place.write("real.toml", REAL);
+    let scenario = place.write("real.toml", SHORT);
     let settings = SETTINGS
         .replace("\"regress\"", &format!("{:?}", scenario.display().to_string()))
         .replace("cpu_ms_per_job", "dispatch_ms_p50");
