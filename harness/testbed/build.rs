@@ -5,8 +5,10 @@ use std::env;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
+
+#[path = "../on_path.rs"]
+mod on_path;
 
 /// An engine that does not answer by then is as good as none.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -34,6 +36,7 @@ const OWN_ENGINE: [&str; 8] = [
 fn main() {
     // The command line's crate is built with this script as well. A file that is not there would have it run at each build.
     println!("cargo::rerun-if-changed=../testbed/build.rs");
+    println!("cargo::rerun-if-changed=../on_path.rs");
     // Only tests ask for any of it: nobody waits for a release build because an image was built or an engine moved.
     if env::var("PROFILE").is_ok_and(|profile| profile == "debug") {
         println!("cargo::rerun-if-env-changed=PATH");
@@ -60,16 +63,11 @@ fn main() {
 }
 
 fn are_on_path(programs: &[&str]) -> bool {
-    programs.iter().all(|program| is_on_path(program))
+    programs.iter().all(|program| on_path::find(program).is_some())
 }
 
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
-}
-
-fn is_on_path(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|directory: std::path::PathBuf| Path::new(&directory).join(program).is_file())
 }
 
 /// What the engine says of all its images, as it says it.

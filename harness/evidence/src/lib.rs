@@ -9,6 +9,7 @@
 //! - [`plan`]: scenario + seed → every arrival, and the payload of each; [`arrivals`] holds the arithmetic;
 //! - [`snapshot`]: what the database says at the end of the run;
 //! - [`ledger`]: history and snapshot brought together: what became of every instance and job;
+//! - [`interval`]: where a figure lies;
 //! - [`latency`]: one latency distribution, with the samples that never finished;
 //! - [`measure`]: ledger → latencies, throughput, load figures and time series;
 //! - [`checks`]: ledger → verdicts, one file per checker, with the story of what failed;
@@ -39,6 +40,7 @@ pub mod compare;
 pub mod decide;
 pub mod diff;
 pub mod downstream;
+pub mod interval;
 pub mod latency;
 pub mod ledger;
 pub mod load;

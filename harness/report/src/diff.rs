@@ -3,7 +3,8 @@
 //! Must not judge which run is better: that depends on what was changed, and why. A difference is one whose interval does
 //! not hold 1 and that is larger than [`SAME`]; a figure without an interval is never called different.
 
-use crossover_evidence::diff::{Change, Diff, Figure, Group, Interval, Unit};
+use crossover_evidence::diff::{Change, Diff, Figure, Group, Unit};
+use crossover_evidence::interval::Interval;
 use crossover_evidence::result::RunResult;
 use crossover_evidence::series::Series;
 

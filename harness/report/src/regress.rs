@@ -1,9 +1,8 @@
 //! A comparison of two builds in words: the verdict of each mode, its numbers, and what must not be relied on. For page, terminal,
 //! Markdown and the progress of the command.
 
-use crossover_evidence::regress::{
-    Finding, Interval, Metric, ModePairs, NEEDED_MAX, PAIRS_MIN, Pair, Regression, Verdict,
-};
+use crossover_evidence::interval::Interval;
+use crossover_evidence::regress::{Finding, Metric, ModePairs, NEEDED_MAX, PAIRS_MIN, Pair, Regression, Verdict};
 
 use crate::format::{NONE, count, mebibytes, ms, number, rate};
 
@@ -47,6 +46,14 @@ pub fn metric(metric: Metric) -> &'static str {
         Metric::CompletionMsP50 => "completion p50",
         Metric::EngineMemoryMb => "engine's memory",
         Metric::CapacityPerS => "capacity",
+    }
+}
+
+/// A finding's metric, and whether it decides.
+pub fn name(finding: &Finding) -> String {
+    match finding.is_primary {
+        true => format!("{} (decides)", metric(finding.metric)),
+        false => metric(finding.metric).to_owned(),
     }
 }
 
@@ -185,12 +192,8 @@ pub const HEADS: [&str; 11] = [
 pub fn rows(mode: &ModePairs) -> Vec<Vec<String>> {
     let row = |finding: &Finding| {
         let p = finding.p_holm.or(finding.p);
-        let name = match finding.is_primary {
-            true => format!("{} (decides)", metric(finding.metric)),
-            false => metric(finding.metric).to_owned(),
-        };
         vec![
-            name,
+            name(finding),
             word(finding.verdict).to_lowercase(),
             value(finding.metric, finding.base_median),
             value(finding.metric, finding.head_median),

@@ -30,8 +30,8 @@ pub(super) struct Context {
     handled: AtomicU64,
     /// The broker has said that there is no such topic, and nothing has come of it since.
     topic_gone: AtomicBool,
-    /// A commit has failed since this was last looked at.
-    commit_failed: AtomicBool,
+    /// What is settled is to be committed once more: a commit has failed, or an offset could not be stored.
+    commit_due: AtomicBool,
     /// The loop has ended: rebalances are answered on the spot.
     closing: AtomicBool,
     complaint: Mutex<Option<(String, Instant)>>,
@@ -44,7 +44,7 @@ impl Context {
             rebalances: Mutex::default(),
             handled: AtomicU64::new(0),
             topic_gone: AtomicBool::new(false),
-            commit_failed: AtomicBool::new(false),
+            commit_due: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             complaint: Mutex::default(),
         }
@@ -75,12 +75,12 @@ impl Context {
 
     /// What is settled is to be committed once more.
     pub(super) fn commit_later(&self) {
-        self.commit_failed.store(true, Ordering::Relaxed);
+        self.commit_due.store(true, Ordering::Relaxed);
     }
 
-    /// Has a commit failed since the last look?
-    pub(super) fn take_commit_failed(&self) -> bool {
-        self.commit_failed.swap(false, Ordering::Relaxed)
+    /// Was that so at any time since the last look?
+    pub(super) fn take_commit_due(&self) -> bool {
+        self.commit_due.swap(false, Ordering::Relaxed)
     }
 
     /// Says what the broker refuses, once in a while.

@@ -365,7 +365,7 @@ impl Reader {
         let mut positions = self.tracker.take_begun();
         // A partition that has begun is committed once more: when a topic was made again under its readers, client and
         // broker may still have to forget the offset of the old one, and with it what is committed now.
-        if !positions.is_empty() || consumer.context().take_commit_failed() {
+        if !positions.is_empty() || consumer.context().take_commit_due() {
             self.commit_again.get_or_insert(Instant::now() + COMMIT_AGAIN);
         }
         if self.commit_again.take_if(|at| Instant::now() >= *at).is_some() {

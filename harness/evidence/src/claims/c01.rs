@@ -1,6 +1,6 @@
 //! C01: infrastructure needed: PostgreSQL alone, or PostgreSQL and a broker.
 
-use super::{Finding, Pair, Question, holds, is_instrument, not_settled, rounded};
+use super::{Finding, Pair, Question, holds, not_settled, rounded};
 use crate::result::RunResult;
 
 pub(super) const QUESTION: Question = Question {
@@ -22,11 +22,7 @@ fn judge(pair: &Pair<'_>) -> Finding {
 
 /// Servers, processes and time to start of a run.
 fn needs(result: &RunResult) -> Option<String> {
-    let parts = result
-        .processes
-        .iter()
-        .filter(|part| !is_instrument(&part.name))
-        .count();
+    let parts = result.processes.iter().filter(|part| !part.is_instrument()).count();
     let seconds = result.testbed.startup_s()?;
     let broker = match &result.testbed.broker {
         Some(broker) => format!(" and {} {}", broker.kind, broker.version),

@@ -3,8 +3,8 @@
 //! PostgreSQL's share includes what it does for the sampler, whose looks don't rest. At most that is the time that the
 //! looks took; it is told, and where the verdict hangs on it, nothing is settled.
 
-use super::{Finding, Pair, Question, holds, is_instrument, not_settled, rounded};
-use crate::result::{IdlePart, RunResult};
+use super::{Finding, Pair, Question, holds, not_settled, rounded};
+use crate::result::{IdlePart, RunResult, is_instrument};
 
 pub(super) const QUESTION: Question = Question {
     id: "C13",

@@ -104,11 +104,6 @@ fn outage<'a>(result: &'a RunResult, server: &str) -> Option<&'a FaultInfo> {
         .find(|fault| fault.took_effect && is_on(&fault.target))
 }
 
-/// Is the part of the instrument and not of the system? What servers do for its looks is still theirs.
-fn is_instrument(part: &str) -> bool {
-    part == "harness" || part.starts_with("toxiproxy")
-}
-
 /// Three significant digits, so that a sentence can be read.
 fn rounded(value: f64) -> String {
     if value == 0.0 {

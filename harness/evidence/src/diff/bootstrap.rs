@@ -9,6 +9,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use crate::assess::t_975;
+use crate::interval::Interval;
 use crate::measure::seconds::{PhasePieces, Piece, ln_of};
 
 /// Resamples: enough that the interval's ends move by a few percent of its width from seed to seed.
@@ -32,15 +33,6 @@ pub enum Asked {
 pub struct Resampled {
     logs: Vec<f64>,
     degrees: usize,
-}
-
-/// 95 % interval around an estimate.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Interval {
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
 }
 
 /// Draws a figure again and again. Two runs with pieces of the same number and the same `stream` draw the same seconds, so
@@ -73,13 +65,13 @@ pub fn resample(phases: &[&PhasePieces], asked: Asked, stream: u64) -> Result<Re
     Ok(Resampled { logs, degrees })
 }
 
-/// The interval of one run's figure around its estimate.
+/// The 95 % interval of one run's figure around its estimate.
 #[must_use]
 pub fn interval(estimate: f64, of: &Resampled) -> Interval {
     around(estimate, &of.logs, of.degrees)
 }
 
-/// The interval of `of ÷ base` around its estimate.
+/// The 95 % interval of `of ÷ base` around its estimate.
 #[must_use]
 pub fn ratio(estimate: f64, base: &Resampled, of: &Resampled) -> Interval {
     let logs: Vec<f64> = of.logs.iter().zip(&base.logs).map(|(of, base)| of - base).collect();

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Side;
-use super::bootstrap::{Asked, Interval, Resampled, interval, ratio, resample};
+use super::bootstrap::{Asked, Resampled, interval, ratio, resample};
+use crate::interval::Interval;
 use crate::measure::seconds::PhasePieces;
 use crate::result::{FaultInfo, Percentiles, PhaseResult, RunResult};
 

@@ -19,7 +19,6 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::bootstrap::Interval;
 pub use self::figures::{Change, Figure, Group, Unit};
 pub use self::settings::{Setting, SettingKind};
 

@@ -5,35 +5,15 @@
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::arrivals::uniform;
+use crate::interval::Interval;
 
 /// Resamples: the ends of the interval then move by about a hundredth of its width from seed to seed.
 const RESAMPLES: usize = 4_000;
 /// Fixed: the same pairs give the same interval.
 const SEED: u64 = 0x5eed;
-
-/// From `low` to `high`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Its lower end.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Both ends through a function that keeps their order.
-    #[must_use]
-    pub fn map(self, each: impl Fn(f64) -> f64) -> Self {
-        Self {
-            low: each(self.low),
-            high: each(self.high),
-        }
-    }
-}
 
 /// The arithmetic mean; of nothing, 0.
 pub(super) fn mean(values: &[f64]) -> f64 {

@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::interval::{bootstrap, half_width, mean, p_value, spread, student};
-use super::{Interval, Metric, PAIRS_MIN, Pair, Settings, Watched};
+use super::{Metric, PAIRS_MIN, Pair, Settings, Watched};
+use crate::interval::Interval;
 
 /// Of the intervals; and 1 − this is the level of Holm's correction.
 pub const CONFIDENCE: f64 = 0.95;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::result::RunResult;
+use crate::result::{RunResult, is_instrument};
 
 /// A number of a finished run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl Metric {
     #[must_use]
     pub fn of(self, result: &RunResult) -> Option<f64> {
         let value = match self {
-            Self::CpuMsPerJob => cpu_ms_per_job(result, |part| part != HARNESS),
+            Self::CpuMsPerJob => cpu_ms_per_job(result, |part| !is_instrument(part)),
             Self::EngineCpuMsPerJob => cpu_ms_per_job(result, is_engine),
             Self::PostgresCpuMsPerJob => cpu_ms_per_job(result, |part| part.starts_with("postgres")),
             Self::DispatchMsP50 => result.latency_ms.dispatch.p50,
@@ -80,9 +80,6 @@ impl Metric {
         value.filter(|value| value.is_finite() && *value > 0.0)
     }
 }
-
-/// Generator and samplers: what measures is not what is judged.
-const HARNESS: &str = "harness";
 
 fn is_engine(part: &str) -> bool {
     ["replica", "relay", "worker"].iter().any(|role| part.starts_with(role))

@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::interval::Interval;
 pub use self::judge::{CONFIDENCE, Finding, NEEDED_MAX, Verdict, judge};
 pub use self::metric::Metric;
 pub use self::settings::{PAIRS_MAX, PAIRS_MIN, Settings, Watched, pairs_allowed};

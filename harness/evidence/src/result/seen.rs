@@ -215,7 +215,7 @@ impl ProcessCost {
     }
 }
 
-/// Does a process of this name belong to the instrument?
+/// Does a process of this name belong to the instrument, and not to the system? What servers do for its looks is still theirs.
 #[must_use]
 pub fn is_instrument(process: &str) -> bool {
     ["harness", "toxiproxy"].iter().any(|start| process.starts_with(start))

@@ -6,7 +6,7 @@ use super::canvas::{Anchor, fit};
 use super::plot::Plot;
 use super::{Ink, Size, both};
 use crate::format::number;
-use crate::regress::metric;
+use crate::regress::name;
 use crate::ticks::Axis;
 
 /// Beyond this the end of an interval is cut off: the table has it.
@@ -89,10 +89,7 @@ pub fn intervals(mode: &ModePairs) -> String {
             if let Some(ratio) = finding.ratio {
                 sheet.dot((x(per_cent(ratio)), y - 1.0), 4.0, Ink::TEXT);
             }
-            let label = match finding.is_primary {
-                true => format!("{} (decides)", metric(finding.metric)),
-                false => metric(finding.metric).to_owned(),
-            };
+            let label = name(finding);
             // A phone has its labels above the bars.
             match size {
                 Size::Wide => sheet.text(

@@ -179,8 +179,8 @@ impl Bench<'_> {
                 side.name()
             )));
         }
-        let reasons: Vec<&str> = result.run.invalid_reasons.iter().map(String::as_str).collect();
-        let reasons: Vec<&str> = reasons.into_iter().filter(|reason| *reason != DEBUG_BUILD).collect();
+        let reasons = result.run.invalid_reasons.iter().map(String::as_str);
+        let reasons: Vec<&str> = reasons.filter(|reason| *reason != DEBUG_BUILD).collect();
         if !reasons.is_empty() || result.run.interrupted {
             return unusable(format!("it is not valid: {}", reasons.join("; ")), false);
         }

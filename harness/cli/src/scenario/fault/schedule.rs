@@ -52,8 +52,8 @@ pub fn collision(faults: [(usize, &Fault); 2], seed: u64, length: Duration) -> O
     }
     let [ones, others] = faults.map(|(index, fault)| moments(fault, index, seed, length));
     let meet = |(a, b): &(&Moment, &Moment)| a.at < b.at + other.lasts() && b.at < a.at + one.lasts();
-    let pairs = ones.iter().flat_map(|a| others.iter().map(move |b| (a, b)));
-    pairs.into_iter().find(meet).map(|(a, b)| a.at.max(b.at))
+    let mut pairs = ones.iter().flat_map(|a| others.iter().map(move |b| (a, b)));
+    pairs.find(meet).map(|(a, b)| a.at.max(b.at))
 }
 
 #[cfg(test)]
