@@ -1,7 +1,7 @@
 //! What is seen while a run goes on: phase, rate, latency so far, backlog. A live line on a terminal, plain lines
 //! otherwise. It reads the workers' histories as they grow, so what it shows is what the report will show.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crossover_evidence::latency::Latency;
 use crossover_evidence::plan::Plan;
 use crossover_proto::InstanceId;
 use crossover_proto::clock::MonotonicNs;
-use crossover_proto::history::{Event, FRAME_BYTES, Outcome, Record};
+use crossover_proto::history::{Event, FRAME_BYTES, JobKey, Outcome, Record};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
@@ -124,8 +124,9 @@ struct Tail {
     read: HashMap<PathBuf, u64>,
     intended: HashMap<InstanceId, MonotonicNs>,
     dispatch: Latency,
-    started: u64,
     completed: u64,
+    /// Attempts that failed, until their report is answered.
+    failed: HashSet<JobKey>,
 }
 
 impl Tail {
@@ -136,8 +137,8 @@ impl Tail {
             read: HashMap::new(),
             intended: HashMap::new(),
             dispatch: Latency::new(),
-            started: 0,
             completed: 0,
+            failed: HashSet::new(),
         }
     }
 
@@ -167,13 +168,19 @@ impl Tail {
                 self.intended.insert(instance, intended.max(self.origin));
             }
             Event::Started(key) => {
-                self.started += 1;
                 // Later steps and retries are measured in the report; here, the first step tells enough.
                 if let Some(intended) = self.intended.remove(&key.instance) {
                     self.dispatch.record(record.at.saturating_since(intended));
                 }
             }
-            Event::Reported(_, Outcome::Done) => self.completed += 1,
+            Event::Finished(key, Outcome::Transient | Outcome::Permanent) => {
+                self.failed.insert(key);
+            }
+            // The report of a failed attempt is taken as well, and nothing is done by it.
+            Event::Reported(key, outcome) => {
+                let succeeded = !self.failed.remove(&key);
+                self.completed += u64::from(succeeded && outcome == Outcome::Done);
+            }
             _ => {}
         }
     }
@@ -207,4 +214,33 @@ fn gained(file: &PathBuf, from: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossover_proto::JobId;
+
+    #[test]
+    fn a_job_is_done_by_the_attempt_that_succeeds() {
+        let mut tail = Tail::new(PathBuf::new(), MonotonicNs(0));
+        let mut attempt = |attempt, outcome, answer| {
+            let key = JobKey {
+                instance: InstanceId(uuid::Uuid::nil()),
+                job: JobId(1),
+                attempt,
+                step: 0,
+                ordinal: 0,
+            };
+            for event in [Event::Finished(key, outcome), Event::Reported(key, answer)] {
+                let at = MonotonicNs(1);
+                tail.take(&Record { at, event });
+            }
+            (tail.completed, tail.failed.len())
+        };
+        assert_eq!(attempt(1, Outcome::Transient, Outcome::Done), (0, 0));
+        assert_eq!(attempt(2, Outcome::Done, Outcome::Stale), (0, 0));
+        assert_eq!(attempt(3, Outcome::Done, Outcome::Done), (1, 0));
+        assert_eq!(attempt(4, Outcome::Permanent, Outcome::Done), (1, 0));
+    }
 }
