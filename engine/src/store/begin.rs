@@ -58,14 +58,13 @@ impl Store {
     /// If the database does not answer: the outcome is unknown, and asking again settles it.
     pub async fn begin(&self, attempts: &[Attempt], worker: &str, lease: Duration) -> Result<Begun, EngineError> {
         let columns = AttemptColumns::of(attempts.iter());
-        let rows = sqlx::query(BEGIN)
+        let query = sqlx::query(BEGIN)
             .bind(columns.jobs)
             .bind(columns.attempts)
             .bind(columns.instances)
             .bind(worker)
-            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        let rows = self.rows(query).await?;
         let mut answer = Begun::default();
         answer.done.reserve(rows.len());
         for row in &rows {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crossover_proto::InstanceId;
-use sqlx::Row;
+use sqlx::{Connection, Row};
 
 use super::Store;
 use crate::EngineError;
@@ -47,7 +47,8 @@ impl Store {
     /// If the database does not answer: the outcome is unknown, and asking again settles it.
     pub async fn cancel(&self, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Cancelled>, EngineError> {
         let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = self.connection().await?;
+        let mut transaction = connection.begin().await?;
         let rows = sqlx::query(LOCK).bind(&ids).fetch_all(&mut *transaction).await?;
         sqlx::query(CANCEL).bind(&ids).execute(&mut *transaction).await?;
         transaction.commit().await?;

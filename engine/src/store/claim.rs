@@ -80,13 +80,12 @@ impl Store {
             ClaimKind::SkipLocked => CLAIM,
             ClaimKind::Blocking => CLAIM_BLOCKING,
         };
-        let rows = sqlx::query(statement)
+        let query = sqlx::query(statement)
             .bind(job_type)
             .bind(i64::from(max))
             .bind(worker)
-            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        let rows = self.rows(query).await?;
         rows.iter()
             .map(|row| {
                 Ok(ClaimedJob {

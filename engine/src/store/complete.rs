@@ -116,10 +116,7 @@ impl Store {
             .bind(columns.jobs)
             .bind(columns.attempts)
             .bind(columns.instances);
-        let rows = self
-            .with_source(query)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+        let rows = self.rows(self.with_source(query)).await?;
         self.count_outbox_rows(&rows)?;
         let mut completion = Completion::default();
         completion.done.reserve(rows.len());

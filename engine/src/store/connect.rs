@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::Store;
+use super::pool::Pool;
 use crate::EngineError;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
@@ -63,18 +64,14 @@ impl DatabaseUrl {
 }
 
 impl Store {
-    /// A pool of at most `connections_max`. Connections are made when they are first needed.
-    ///
-    /// `test_before_acquire` is off: it would cost a round trip per statement; a connection that died is found by the
-    /// statement that fails on it, and the caller asks again.
+    /// A store of at most `connections_max` connections, made when they are first needed.
     #[must_use]
     pub fn new(url: &DatabaseUrl, application_name: &str, connections_max: u32) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(connections_max)
-            .test_before_acquire(false)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy_with(url.options(application_name));
-        Self { pool, source: None }
+        let pool = Pool::new(url.options(application_name), connections_max);
+        Self {
+            pool: Arc::new(pool),
+            source: None,
+        }
     }
 
     /// Opens the first connection.
@@ -82,9 +79,7 @@ impl Store {
     /// # Errors
     /// If PostgreSQL does not answer.
     pub async fn ping(&self) -> Result<(), EngineError> {
-        sqlx::query("/* ping */ SELECT 1")
-            .execute(&mut *self.connection().await?)
-            .await?;
+        self.row(sqlx::query("/* ping */ SELECT 1")).await?;
         Ok(())
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use crossover_proto::{InstanceId, JobId};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{Connection, Row};
 
 use super::Store;
 use super::dispatch::{PgQuery, counted, to_outbox};
@@ -151,12 +151,11 @@ impl Store {
         reason_contains: &str,
         limit: u32,
     ) -> Result<Vec<DeadLetter>, EngineError> {
-        let rows = sqlx::query(LIST)
+        let query = sqlx::query(LIST)
             .bind(after.0)
             .bind(reason_contains)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+            .bind(i64::from(limit));
+        let rows = self.rows(query).await?;
         rows.iter()
             .map(|row| {
                 Ok(DeadLetter {
@@ -205,7 +204,8 @@ impl Store {
         last: for<'q> fn(&'q Self, PgQuery<'q>) -> PgQuery<'q>,
     ) -> Result<Vec<PgRow>, EngineError> {
         let jobs: Vec<i64> = selection.jobs.iter().map(|job| job.0).collect();
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = self.connection().await?;
+        let mut transaction = connection.begin().await?;
         let locked = sqlx::query(lock)
             .bind(&jobs)
             .bind(&selection.reason_contains)

@@ -1,7 +1,7 @@
 //! Registers definitions and finds them by name.
 
 use crossover_proto::definition::{Definition, JobSpec};
-use sqlx::{PgTransaction, Row};
+use sqlx::{Connection, PgTransaction, Row};
 
 use super::Store;
 use crate::EngineError;
@@ -39,7 +39,8 @@ impl Store {
     /// If the database does not answer.
     pub async fn register(&self, definition: &Definition) -> Result<Registered, EngineError> {
         let document = definition.to_json();
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = self.connection().await?;
+        let mut transaction = connection.begin().await?;
         sqlx::query(LOCK).execute(&mut *transaction).await?;
         let latest = sqlx::query(LATEST)
             .bind(&definition.name)
@@ -65,11 +66,7 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn latest_definition(&self, name: &str) -> Result<Option<(Registered, Definition)>, EngineError> {
-        let Some(row) = sqlx::query(LATEST)
-            .bind(name)
-            .fetch_optional(&mut *self.connection().await?)
-            .await?
-        else {
+        let Some(row) = self.row(sqlx::query(LATEST).bind(name)).await? else {
             return Ok(None);
         };
         let registered = Registered {

@@ -75,14 +75,13 @@ impl Store {
         let columns = AttemptColumns::of(failures.iter().map(|failure| &failure.attempt));
         let permanent: Vec<bool> = failures.iter().map(|failure| failure.permanent).collect();
         let reasons: Vec<String> = failures.iter().map(|failure| shortened(&failure.reason)).collect();
-        let rows = sqlx::query(FAIL)
+        let query = sqlx::query(FAIL)
             .bind(columns.jobs)
             .bind(columns.attempts)
             .bind(columns.instances)
             .bind(permanent)
-            .bind(reasons)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+            .bind(reasons);
+        let rows = self.rows(query).await?;
         rows.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }
 }

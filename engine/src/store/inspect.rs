@@ -104,11 +104,8 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn instance_of_job(&self, job: JobId) -> Result<Option<InstanceId>, EngineError> {
-        let id = sqlx::query_scalar(INSTANCE_OF_JOB)
-            .bind(job.0)
-            .fetch_optional(&mut *self.connection().await?)
-            .await?;
-        Ok(id.map(InstanceId))
+        let row = self.row(sqlx::query(INSTANCE_OF_JOB).bind(job.0)).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.map(InstanceId))
     }
 
     /// Looks an instance up.
@@ -116,25 +113,12 @@ impl Store {
     /// # Errors
     /// If the database does not answer.
     pub async fn inspect(&self, id: InstanceId) -> Result<Option<InstanceView>, EngineError> {
-        let Some(row) = sqlx::query(INSTANCE)
-            .bind(id.0)
-            .fetch_optional(&mut *self.connection().await?)
-            .await?
-        else {
+        let Some(row) = self.row(sqlx::query(INSTANCE).bind(id.0)).await? else {
             return Ok(None);
         };
-        let jobs = sqlx::query(JOBS)
-            .bind(id.0)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
-        let audit = sqlx::query(AUDIT)
-            .bind(id.0)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
-        let dispatches = sqlx::query(DISPATCHES)
-            .bind(id.0)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+        let jobs = self.rows(sqlx::query(JOBS).bind(id.0)).await?;
+        let audit = self.rows(sqlx::query(AUDIT).bind(id.0)).await?;
+        let dispatches = self.rows(sqlx::query(DISPATCHES).bind(id.0)).await?;
         Ok(Some(InstanceView {
             definition: row.try_get("name")?,
             version: row.try_get("version")?,

@@ -136,13 +136,12 @@ impl Store {
     /// If the database does not answer.
     pub async fn extend(&self, attempts: &[Attempt], lease: Duration) -> Result<HashSet<JobId>, EngineError> {
         let columns = AttemptColumns::of(attempts.iter());
-        let rows = sqlx::query(EXTEND)
+        let query = sqlx::query(EXTEND)
             .bind(columns.jobs)
             .bind(columns.attempts)
             .bind(columns.instances)
-            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+            .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        let rows = self.rows(query).await?;
         rows.iter().map(|row| Ok(JobId(row.try_get(0)?))).collect()
     }
 
@@ -156,10 +155,7 @@ impl Store {
             .bind(columns.jobs)
             .bind(columns.attempts)
             .bind(columns.instances);
-        let rows = self
-            .with_source(query)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+        let rows = self.rows(self.with_source(query)).await?;
         self.count_outbox_rows(&rows)?;
         rows.iter()
             .map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?)))
@@ -172,10 +168,7 @@ impl Store {
     /// If the database does not answer.
     pub async fn reap(&self, max: u32) -> Result<Page, EngineError> {
         let query = sqlx::query(self.either(REAP, REAP_TO_OUTBOX)).bind(i64::from(max));
-        let rows = self
-            .with_source(query)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+        let rows = self.rows(self.with_source(query)).await?;
         self.count_outbox_rows(&rows)?;
         let mut ready = HashSet::new();
         for row in &rows {

@@ -45,7 +45,6 @@ pub mod sweep;
 use std::sync::Arc;
 
 use crossover_proto::{InstanceId, JobId};
-use sqlx::PgPool;
 
 pub use begin::Begun;
 pub use cancel::Cancelled;
@@ -59,13 +58,14 @@ pub use inspect::{AuditLine, DispatchLine, InstanceView, JobView};
 pub use notify::CHANNEL as NOTIFY_CHANNEL;
 pub use outcome::JobOutcome;
 pub use page::Page;
+use pool::Pool;
 pub use start::NewInstance;
 pub use statements::statements;
 
 /// The database of one engine.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
+    pool: Arc<Pool>,
     /// In event-driven mode: who writes the outbox rows.
     source: Option<Arc<str>>,
 }

@@ -29,10 +29,8 @@ impl Store {
     /// If the database does not answer.
     pub async fn outcomes(&self, jobs: &[JobId]) -> Result<HashMap<JobId, JobOutcome>, EngineError> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.0).collect();
-        let rows = sqlx::query(OUTCOME)
-            .bind(ids)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+        let query = sqlx::query(OUTCOME).bind(ids);
+        let rows = self.rows(query).await?;
         rows.iter()
             .map(|row| {
                 let outcome = JobOutcome {

@@ -58,10 +58,7 @@ impl Store {
     /// If the database does not answer.
     pub async fn promote(&self, max: u32) -> Result<Page, EngineError> {
         let query = sqlx::query(self.either(PROMOTE, PROMOTE_TO_OUTBOX)).bind(i64::from(max));
-        let rows = self
-            .with_source(query)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+        let rows = self.rows(self.with_source(query)).await?;
         self.count_outbox_rows(&rows)?;
         let ready = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         Page::of(&rows, max, ready)

@@ -92,10 +92,7 @@ impl Store {
             .bind(definitions)
             .bind(payloads)
             .bind(delays);
-        let rows = self
-            .with_source(query)
-            .fetch_all(&mut *self.connection().await?)
-            .await?;
+        let rows = self.rows(self.with_source(query)).await?;
         self.count_outbox_rows(&rows)?;
         rows.iter().map(|row| Ok(InstanceId(row.try_get("id")?))).collect()
     }

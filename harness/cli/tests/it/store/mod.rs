@@ -6,6 +6,7 @@ mod contention;
 mod dispatch;
 mod outbox;
 mod plans;
+mod pool;
 mod storm;
 mod sweep;
 
