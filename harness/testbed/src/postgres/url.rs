@@ -18,6 +18,18 @@ const DEFAULT_PORT: u16 = 5432;
 /// The database that every server has.
 const DEFAULT_DATABASE: &str = "postgres";
 
+/// What may follow the question mark. The client would pass over any other, and write it to the log with its value: of
+/// `sslpassword`, a password.
+const PARAMETERS: [&str; 7] = [
+    "application_name",
+    "options",
+    "password",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+];
+
 /// Text that no `Debug` shows.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret(pub String);
@@ -68,6 +80,13 @@ impl ConnectionUrl {
         let host = host.ok_or_else(|| refuse("it has no host (servers of a run are reached by TCP)"))?;
         if url.username().is_empty() {
             return Err(refuse("it has no user"));
+        }
+        let mut names = url.query_pairs().map(|(name, _)| name);
+        if let Some(unknown) = names.find(|name| !PARAMETERS.contains(&&**name)) {
+            let known = PARAMETERS.join(", ");
+            return Err(refuse(&format!(
+                "the parameter {unknown:?} is not known (allowed: {known}; who and where belongs before the question mark)"
+            )));
         }
         let database = match decoded(url.path().trim_start_matches('/'))? {
             none if none.is_empty() => DEFAULT_DATABASE.to_owned(),
@@ -253,6 +272,8 @@ mod tests {
             "postgres://h:hunter2/x",
             "postgres://h/hunter2",
             "postgres://ann:hunter2@h:port/x",
+            "postgres://ann@h/x?sslmode=require&sslpassword=hunter2",
+            "postgres://ann@h/x?host=hunter2",
         ] {
             let error = ConnectionUrl::parse(text).unwrap_err().to_string();
             assert!(
