@@ -19,7 +19,7 @@ use crate::store::DatabaseUrl;
 use crate::store::notify::{CHANNEL, PAYLOAD_BYTES_MAX, notify};
 
 /// Shortest time between two NOTIFYs of a replica: more would not make a poll earlier than its round trip.
-const NOTIFY_GAP: Duration = Duration::from_millis(2);
+const NOTIFY_GAP: Duration = Duration::from_millis(1);
 /// Wait before a broken connection is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
