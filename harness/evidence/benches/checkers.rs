@@ -99,7 +99,7 @@ impl Run {
             (2, 3_400, Event::Reported(key, outcome)),
         ] {
             let at = MonotonicNs(begun + at * US);
-            self.history[file].records.push(Record { at, event });
+            self.history[file].records_mut().push(Record { at, event });
         }
         self.snapshot.instances.push(InstanceRow {
             id: instance,
@@ -149,11 +149,7 @@ impl Run {
 }
 
 fn file(process: &str) -> HistoryFile {
-    HistoryFile {
-        process: process.to_owned(),
-        records: Vec::new(),
-        dropped_bytes: 0,
-    }
+    HistoryFile::in_memory(process, Vec::new())
 }
 
 fn workload() -> Workload {

@@ -81,7 +81,7 @@ mod tests {
         let mut scene = scene();
         // From 0.05 s on nothing is answered; the rest comes when all is well again, after 0.4 s.
         for record in scene.history[0]
-            .records
+            .records_mut()
             .iter_mut()
             .filter(|record| record.at.0 > crate::scene::ORIGIN.0 + 50_000_000)
         {

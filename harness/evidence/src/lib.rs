@@ -1,7 +1,8 @@
 //! Pure judgement: scenario → plan, history + snapshot → ledger → checks → evidence.
 //!
 //! No clock, no socket, no database, no threads: what goes in is data, what comes out is data, and every rule here is
-//! tested in milliseconds. Reading files and asking servers is the business of `cli` and `testbed`.
+//! tested in milliseconds. Reading files and asking servers is the business of `cli` and `testbed`; only the records of a
+//! history, too many to be held, come from their files by way of `proto` each time that they are passed over.
 //!
 //! In the order of a run:
 //!

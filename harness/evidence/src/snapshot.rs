@@ -18,6 +18,14 @@ pub struct Snapshot {
     pub outbox: Vec<OutboxRow>,
 }
 
+impl Snapshot {
+    /// Place of an outbox row, by its id.
+    #[must_use]
+    pub fn outbox_place(&self, id: i64) -> Option<usize> {
+        self.outbox.binary_search_by_key(&id, |row| row.id).ok()
+    }
+}
+
 /// One dispatch of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutboxRow {

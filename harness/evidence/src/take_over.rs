@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crossover_proto::clock::MonotonicNs;
-use crossover_proto::history::{Event, HistoryFile};
+use crossover_proto::history::{Event, HistoryFile, Record};
 
 use crate::result::FaultInfo;
 
@@ -17,46 +17,56 @@ const LATE: Duration = Duration::from_secs(1);
 /// The faults with their take-over times filled in; a history file is one life of a process.
 #[must_use]
 pub fn with_take_over(faults: Vec<FaultInfo>, history: &[HistoryFile], origin: MonotonicNs) -> Vec<FaultInfo> {
+    // A pass over the whole history, which only a run with faults has to pay for.
+    let lives = match faults.iter().any(|fault| fault.took_effect) {
+        true => lives(history),
+        false => Vec::new(),
+    };
     let measured = |fault: FaultInfo| {
         let injected = origin.plus(Duration::try_from_secs_f64(fault.injected_s).unwrap_or_default());
         FaultInfo {
-            take_over_s: fault
-                .took_effect
-                .then(|| take_over(&fault, history, injected))
-                .flatten(),
+            take_over_s: fault.took_effect.then(|| take_over(&fault, &lives, injected)).flatten(),
             ..fault
         }
     };
     faults.into_iter().map(measured).collect()
 }
 
+/// When each process picked rows up.
+struct Life<'a> {
+    process: &'a str,
+    picks: Vec<MonotonicNs>,
+}
+
+fn lives(history: &[HistoryFile]) -> Vec<Life<'_>> {
+    let is_pick = |record: &Record| matches!(record.event, Event::Picked { .. });
+    let lives = history.iter().map(|file| Life {
+        process: &file.process,
+        picks: file.records().filter(is_pick).map(|record| record.at).collect(),
+    });
+    lives.collect()
+}
+
 /// None if the fault hit nobody who led, or if the same one leads on.
-fn take_over(fault: &FaultInfo, history: &[HistoryFile], injected: MonotonicNs) -> Option<f64> {
-    let picks = |file: &HistoryFile| {
-        let picked = file
-            .records
-            .iter()
-            .filter(|record| matches!(record.event, Event::Picked { .. }));
-        picked.map(|record| record.at).collect::<Vec<_>>()
-    };
-    let lives: Vec<Vec<MonotonicNs>> = history.iter().map(picks).collect();
-    let last_before = |life: &Vec<MonotonicNs>| life.iter().rev().find(|at| **at <= injected).copied();
+fn take_over(fault: &FaultInfo, lives: &[Life<'_>], injected: MonotonicNs) -> Option<f64> {
+    let last_before = |life: &Life<'_>| life.picks.iter().rev().find(|at| **at <= injected).copied();
     let leader = lives
         .iter()
         .enumerate()
         .filter_map(|(place, life)| Some((last_before(life)?, place)))
         .max()?
         .1;
-    let was_hit = fault.hit.as_deref() == Some(history.get(leader)?.process.as_str());
+    let was_hit = fault.hit.as_deref() == Some(lives.get(leader)?.process);
     if !was_hit && fault.target != LOCK_LINK {
         return None;
     }
     let others = lives.iter().enumerate().filter(|(place, _)| *place != leader);
     let first = others
-        .filter_map(|(_, life)| life.iter().find(|at| **at > injected))
+        .filter_map(|(_, life)| life.picks.iter().find(|at| **at > injected))
         .min()?;
     let leads_on = lives
         .get(leader)?
+        .picks
         .iter()
         .any(|at| *at > injected.plus(LATE) && at < first);
     (!leads_on).then(|| first.saturating_since(injected).as_secs_f64())
@@ -64,7 +74,7 @@ fn take_over(fault: &FaultInfo, history: &[HistoryFile], injected: MonotonicNs) 
 
 #[cfg(test)]
 mod tests {
-    use crossover_proto::history::{JobKey, Record};
+    use crossover_proto::history::JobKey;
     use crossover_proto::{InstanceId, JobId};
 
     use super::*;
@@ -83,11 +93,7 @@ mod tests {
             at: MonotonicNs(at * SECOND),
             event: Event::Picked { key, outbox: 1 },
         };
-        HistoryFile {
-            process: name.to_owned(),
-            records: seconds.iter().map(picked).collect(),
-            dropped_bytes: 0,
-        }
+        HistoryFile::in_memory(name, seconds.iter().map(picked).collect())
     }
 
     fn fault(target: &str) -> FaultInfo {

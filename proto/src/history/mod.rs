@@ -11,10 +11,12 @@
 //! ```
 //! Integers are little-endian; `crc32` covers bytes 4 to 63.
 
+mod file;
 mod reader;
 mod record;
 mod writer;
 
-pub use reader::{HistoryFile, ReadError, read_file};
+pub use file::{HistoryFile, Records};
+pub use reader::{ReadError, read_file, read_file_up_to};
 pub use record::{Event, FRAME_BYTES, JobKey, Outcome, Record};
 pub use writer::{HistoryWriter, Recorder};

@@ -1,25 +1,13 @@
-//! Reads a history file back, up to the first frame that is torn or damaged.
+//! The first reading of a history file: up to the first frame that is torn or damaged, and every checksum on the way.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::file::{Frames, HistoryFile, Stored};
 use super::record::{FRAME_BYTES, Record, array, is_sealed};
 use super::writer::{MAGIC, NAME_BYTES};
-
-/// Bytes that are read at once.
-const BUFFER_BYTES: usize = 1 << 18;
-
-/// A history file, read.
-#[derive(Debug, Clone)]
-pub struct HistoryFile {
-    /// The process that wrote it.
-    pub process: String,
-    /// Its records, in the order of writing.
-    pub records: Vec<Record>,
-    /// Bytes after the last good frame: a tail torn by a kill, or damage.
-    pub dropped_bytes: usize,
-}
+use crate::clock::MonotonicNs;
 
 /// Why a file is not a history.
 #[derive(Debug, thiserror::Error)]
@@ -40,56 +28,51 @@ pub enum ReadError {
     },
 }
 
-/// Reads one history file. An empty file, left by a kill before the first write, is a history of nothing.
+/// Reads one history file through; its records stay in it. An empty file, left by a kill before the first write, is a
+/// history of nothing.
 ///
 /// # Errors
 /// If it can't be read, or is not a history.
 pub fn read_file(path: &Path) -> Result<HistoryFile, ReadError> {
+    read(path, None)
+}
+
+/// The same, without the records of later than `last`.
+///
+/// # Errors
+/// If it can't be read, or is not a history.
+pub fn read_file_up_to(path: &Path, last: MonotonicNs) -> Result<HistoryFile, ReadError> {
+    read(path, Some(last))
+}
+
+fn read(path: &Path, last: Option<MonotonicNs>) -> Result<HistoryFile, ReadError> {
     let broken = |source| ReadError::Io {
         path: path.to_owned(),
         source,
     };
     let file = File::open(path).map_err(broken)?;
     let length = file.metadata().map_err(broken)?.len();
-    let mut frames = Frames(BufReader::with_capacity(BUFFER_BYTES, file));
+    let mut stored = Stored {
+        path: path.to_owned(),
+        last,
+        ..Stored::default()
+    };
+    let dropped_after = |good: u64| usize::try_from(length.saturating_sub(good)).unwrap_or(usize::MAX);
+    let mut frames = Frames::of(file);
     let Some(header) = frames.next().map_err(broken)? else {
-        return Ok(HistoryFile {
-            process: String::new(),
-            records: Vec::new(),
-            dropped_bytes: usize::try_from(length).unwrap_or(usize::MAX),
-        });
+        return Ok(HistoryFile::on_disk(String::new(), dropped_after(0), stored));
     };
     if !is_sealed(&header) || &array::<8>(&header, 8) != MAGIC {
         return Err(ReadError::NotAHistory { path: path.to_owned() });
     }
-    let name: [u8; NAME_BYTES] = array(&header, 16);
-    let frame_bytes = FRAME_BYTES as u64;
-    // Room for all of them at once: a vector that grows needs twice as much while it does.
-    let mut records = Vec::with_capacity(usize::try_from(length / frame_bytes).unwrap_or(0).saturating_sub(1));
     while let Some(record) = frames.next().map_err(broken)?.as_ref().and_then(Record::decode) {
-        records.push(record);
+        stored.frames += 1;
+        stored.records += u64::from(last.is_none_or(|last| record.at <= last));
     }
-    let good = (records.len() as u64 + 1) * frame_bytes;
-    Ok(HistoryFile {
-        process: String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned(),
-        dropped_bytes: usize::try_from(length.saturating_sub(good)).unwrap_or(usize::MAX),
-        records,
-    })
-}
-
-/// A file frame by frame: of a long run, its bytes and its records would not both fit in the memory.
-struct Frames(BufReader<File>);
-
-impl Frames {
-    /// `None` at the end, and where less than a frame is left.
-    fn next(&mut self) -> io::Result<Option<[u8; FRAME_BYTES]>> {
-        let mut frame = [0; FRAME_BYTES];
-        match self.0.read_exact(&mut frame) {
-            Ok(()) => Ok(Some(frame)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
+    let name: [u8; NAME_BYTES] = array(&header, 16);
+    let process = String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned();
+    let dropped_bytes = dropped_after((stored.frames + 1) * FRAME_BYTES as u64);
+    Ok(HistoryFile::on_disk(process, dropped_bytes, stored))
 }
 
 #[cfg(test)]
@@ -99,7 +82,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::MonotonicNs;
     use crate::history::{Event, HistoryWriter, JobKey, Outcome};
     use crate::{InstanceId, JobId};
 
@@ -151,7 +133,7 @@ mod tests {
         writer.append(events(2)).unwrap();
         let read = read_file(writer.path()).unwrap();
         assert_eq!(read.process, "worker-1");
-        assert_eq!(read.records, [events(1), events(2)].concat());
+        assert_eq!(read.records().collect::<Vec<_>>(), [events(1), events(2)].concat());
         assert_eq!(read.dropped_bytes, 0);
     }
 
@@ -172,7 +154,7 @@ mod tests {
             let whole = fs::read(writer.path()).unwrap();
             fs::write(writer.path(), &whole[..whole.len() - cut]).unwrap();
             let read = read_file(writer.path()).unwrap();
-            prop_assert_eq!(read.records.len(), 7);
+            prop_assert_eq!(read.record_count(), 7);
             prop_assert_eq!(read.dropped_bytes, FRAME_BYTES - cut);
         }
 
@@ -184,7 +166,7 @@ mod tests {
             let mut bytes = fs::read(writer.path()).unwrap();
             bytes[byte] ^= flip;
             fs::write(writer.path(), &bytes).unwrap();
-            prop_assert_eq!(read_file(writer.path()).unwrap().records.len(), byte / FRAME_BYTES - 1);
+            prop_assert_eq!(read_file(writer.path()).unwrap().record_count(), (byte / FRAME_BYTES - 1) as u64);
         }
     }
 }

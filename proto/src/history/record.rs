@@ -242,9 +242,11 @@ impl Record {
     /// Reads a frame; `None` if the checksum or a field is wrong.
     #[must_use]
     pub fn decode(frame: &[u8; FRAME_BYTES]) -> Option<Self> {
-        if !is_sealed(frame) {
-            return None;
-        }
+        is_sealed(frame).then(|| Self::of_sealed(frame)).flatten()
+    }
+
+    /// Reads a frame whose checksum is known to be right; `None` if a field is wrong.
+    pub(super) fn of_sealed(frame: &[u8; FRAME_BYTES]) -> Option<Self> {
         let raw = Raw {
             kind: frame[4],
             outcome: frame[5],

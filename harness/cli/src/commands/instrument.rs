@@ -94,7 +94,7 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
         .into_iter()
         .find(|path| path.extension().is_some_and(|found| found == "history"));
     let mut delay = Latency::new();
-    for record in read_file(&path.context("no history was written")?)?.records {
+    for record in read_file(&path.context("no history was written")?)?.records() {
         if let Event::Sent { intended, .. } = record.event {
             delay.record(record.at.saturating_since(intended));
         }

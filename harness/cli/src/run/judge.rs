@@ -25,6 +25,7 @@ use crossover_evidence::snapshot::{JobState, Snapshot};
 use crossover_evidence::take_over;
 use crossover_evidence::unavailability::Windows;
 use crossover_proto::clock::MonotonicNs;
+use crossover_proto::history::HistoryFile;
 use crossover_report::RunPage;
 
 use super::control::Control;
@@ -195,7 +196,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left, control: Option<&Cont
         idle: samples::idle(samples, &scenario.plan.phases, origin),
         instrument: InstrumentInfo {
             record_ns: meta.record_ns,
-            records: history.iter().map(|file| file.records.len() as u64).sum(),
+            records: history.iter().map(HistoryFile::record_count).sum(),
             dropped_bytes: ledger.dropped_bytes(),
             sampler_query_ms_p50: query_ms,
             sampler_hz: hz,

@@ -2,11 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use crossover_evidence::samples::Sample;
 use crossover_evidence::snapshot::{Snapshot, Topics};
-use crossover_proto::history::{HistoryFile, read_file};
+use crossover_proto::clock::MonotonicNs;
+use crossover_proto::history::{HistoryFile, read_file, read_file_up_to};
 
 use super::directory::RunDirectory;
 use super::meta::RunMeta;
@@ -16,6 +18,7 @@ use crate::failure::bad_input;
 /// What a run left in its directory, beside `run.json` and its scenario.
 pub struct Left {
     /// One file a process, up to the moment at which the database was copied: what a kept system did later is not the run's.
+    /// The records stay in the files.
     pub history: Vec<HistoryFile>,
     /// What the samplers saw.
     pub samples: Vec<Sample>,
@@ -31,14 +34,8 @@ impl Left {
     /// # Errors
     /// If the directory is not a run's, or a file is damaged.
     pub fn read(directory: &RunDirectory, meta: &RunMeta) -> anyhow::Result<Self> {
-        let mut history = read_history(directory)?;
-        if let Some(moment) = meta.snapshot_ns {
-            history
-                .iter_mut()
-                .for_each(|file| file.records.retain(|record| record.at.0 <= moment));
-        }
         Ok(Self {
-            history,
+            history: read_history(directory, meta.snapshot_ns.map(MonotonicNs))?,
             samples: read_samples(directory)?,
             database: snapshot::read(directory)?,
             topics: topics::read(directory)?,
@@ -61,14 +58,18 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(directory: &RunDirectory
     serde_json::from_str(&text).map_err(|error| bad_input(format!("{} is damaged: {error}", path.display())))
 }
 
-fn read_history(directory: &RunDirectory) -> anyhow::Result<Vec<HistoryFile>> {
+fn read_history(directory: &RunDirectory, last: Option<MonotonicNs>) -> anyhow::Result<Vec<HistoryFile>> {
     let folder = directory.file("history");
     let mut paths: Vec<_> = fs::read_dir(&folder)
         .with_context(|| format!("can't list {}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
     paths.sort();
-    paths.iter().map(|path| Ok(read_file(path)?)).collect()
+    let read = |path: &PathBuf| match last {
+        Some(last) => read_file_up_to(path, last),
+        None => read_file(path),
+    };
+    paths.iter().map(|path| Ok(read(path)?)).collect()
 }
 
 /// A torn last line, left by a kill, is passed over.

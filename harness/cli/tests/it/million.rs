@@ -103,16 +103,21 @@ fn write_history(directory: &Path, dispatch: Dispatch) {
                 step: 0,
                 before: MonotonicNs(begun + 100 * US),
             };
+            // A poll finds the job; from the broker, a worker receives it and asks whether it may begin.
+            let (asked, claimed_at) = match dispatch {
+                Dispatch::Polling => (taken - 300 * US, taken),
+                Dispatch::EventDriven => (taken + 220 * US, taken + 280 * US),
+            };
             let claimed = Event::Claimed {
                 key,
-                before: MonotonicNs(taken - 300 * US),
+                before: MonotonicNs(asked),
             };
             let worker = 2 + usize::try_from(number % 2).unwrap();
             for (file, at, event) in [
                 (0, begun + 50 * US, sent),
                 (0, begun + 900 * US, answered),
                 (1, begun + 700 * US, created),
-                (1, taken, claimed),
+                (1, claimed_at, claimed),
                 (worker, taken + 200 * US, Event::Received(key)),
                 (worker, taken + 300 * US, Event::Started(key)),
                 (worker, taken + 400 * US, Event::Finished(key, Outcome::Done)),

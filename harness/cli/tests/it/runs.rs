@@ -395,7 +395,7 @@ fn intended_us(finished: &Finished) -> Vec<u64> {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let load = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("load-"));
-    let records = load.flat_map(|path| read_file(&path).unwrap().records);
+    let records = load.flat_map(|path| read_file(&path).unwrap().records().collect::<Vec<_>>());
     let mut offsets: Vec<u64> = records
         .filter_map(|record| match record.event {
             Event::Sent { intended, .. } => Some((intended.0 - origin_ns) / 1_000),

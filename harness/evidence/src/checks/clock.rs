@@ -54,7 +54,7 @@ mod tests {
         let mut scene = Scene::new(&[1]);
         scene.start();
         scene.drain();
-        for record in &mut scene.history[1].records {
+        for record in scene.history[1].records_mut() {
             if let Event::Claimed { before, .. } = &mut record.event {
                 *before = ORIGIN;
             }

@@ -138,8 +138,7 @@ fn whole_seconds(length: Duration) -> String {
 
 /// The last step of any job towards its end, up to the end of the drain; the start of the load if there was none.
 fn last_move(ledger: &Ledger<'_>, end: MonotonicNs) -> MonotonicNs {
-    let records = ledger.evidence().history.iter().flat_map(|file| &file.records);
-    let moves = records.filter(|record| match record.event {
+    let moves = ledger.evidence().records().filter(|record| match record.event {
         Event::Answered { outcome, .. } | Event::Reported(_, outcome) => {
             matches!(outcome, Outcome::Done | Outcome::Already)
         }

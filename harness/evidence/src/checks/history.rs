@@ -15,7 +15,7 @@ const NAME: &str = "history-whole";
 
 pub(super) fn check(ledger: &Ledger<'_>) -> Check {
     let files = ledger.evidence().history;
-    let records: u64 = files.iter().map(|file| file.records.len() as u64).sum();
+    let records: u64 = files.iter().map(HistoryFile::record_count).sum();
     if records == 0 {
         return unknown(NAME, "no process recorded anything".to_owned());
     }
@@ -33,7 +33,7 @@ pub(super) fn check(ledger: &Ledger<'_>) -> Check {
             "{}: {} dropped after {} records",
             file.process,
             counted(file.dropped_bytes as u64, "byte"),
-            file.records.len()
+            file.record_count()
         )
     });
     let detail = format!(

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Check, Examples, fail, pass, unknown};
 use crate::ledger::Ledger;
-use crate::snapshot::{Carried, OutboxRow, PartitionEnd, Topics};
+use crate::snapshot::{Carried, OutboxRow, Snapshot, TopicRecord, Topics};
 use crate::text::{counted, grouped};
 
 const NAME: &str = "every-record-has-its-row";
@@ -89,18 +89,13 @@ fn find(ledger: &Ledger<'_>, topics: &Topics) -> Findings {
         unreadable: topics.records.iter().filter(|record| record.carries.is_none()).count() as u64,
         ..Findings::default()
     };
-    let rows: HashMap<i64, &OutboxRow> = ledger
-        .evidence()
-        .snapshot
-        .outbox
-        .iter()
-        .map(|row| (row.id, row))
-        .collect();
+    let snapshot = ledger.evidence().snapshot;
     for record in &topics.records {
         let Some(carried) = record.carries else { continue };
-        let own = |row: &&&OutboxRow| (row.job, row.attempt) == (carried.job, carried.attempt);
+        let own = |row: &&OutboxRow| (row.job, row.attempt) == (carried.job, carried.attempt);
         let place = ledger.job_position(carried.job);
-        match rows.get(&carried.outbox).filter(own) {
+        let row = snapshot.outbox_place(carried.outbox).map(|row| &snapshot.outbox[row]);
+        match row.filter(own) {
             Some(row) if row.sent => {}
             Some(_) => found.unmarked.add_job(1, place),
             None => {
@@ -118,17 +113,16 @@ fn find(ledger: &Ledger<'_>, topics: &Topics) -> Findings {
 }
 
 fn judge_rows(found: &mut Findings, ledger: &Ledger<'_>, places: &Places<'_>) {
-    for row in ledger.evidence().snapshot.outbox.iter().filter(|row| row.sent) {
+    let rows = ledger.evidence().snapshot.outbox.iter().enumerate();
+    for (row_place, row) in rows.filter(|(_, row)| row.sent) {
         let job = ledger.job_position(row.job);
         let Some(named) = row.record else {
             // Refused for good: a record of it says otherwise.
-            found
-                .misplaced
-                .add_job(u64::from(places.rows_with_records.contains(&row.id)), job);
+            found.misplaced.add_job(u64::from(places.has_record[row_place]), job);
             continue;
         };
         let job_type = job.map(|job| ledger.jobs()[job].job_type);
-        match places.look_up(row, named, job_type) {
+        match places.look_up(row_place, named, job_type) {
             Place::Holds => {}
             Place::Gone => found.gone += 1,
             Place::HoldsNot => found.misplaced.add_job(1, job),
@@ -145,33 +139,35 @@ enum Place {
 
 /// The records by their places.
 struct Places<'a> {
-    partitions: &'a [PartitionEnd],
-    /// The outbox row at a place; `None` for a record that can't be read.
-    at: HashMap<(u32, i64), Option<i64>>,
-    /// What the rows say of their places.
-    named: HashMap<i64, (i32, i64)>,
-    rows_with_records: HashSet<i64>,
+    topics: &'a Topics,
+    snapshot: &'a Snapshot,
+    /// Which record is how many-th by partition and offset: a topic's reader may have taken its partitions in turn.
+    order: Vec<u32>,
+    /// By the outbox row's place: was a record of it seen?
+    has_record: Vec<bool>,
     /// The topics in which records of a job type were seen.
     topics_of_type: HashMap<u16, HashSet<&'a str>>,
 }
 
 impl<'a> Places<'a> {
-    fn of(ledger: &Ledger<'_>, topics: &'a Topics) -> Self {
-        let rows = &ledger.evidence().snapshot.outbox;
+    fn of(ledger: &Ledger<'a>, topics: &'a Topics) -> Self {
+        let snapshot = ledger.evidence().snapshot;
+        let mut order: Vec<u32> = (0u32..).zip(&topics.records).map(|(place, _)| place).collect();
+        order.sort_by_key(|place| key(&topics.records[*place as usize]));
         let mut places = Self {
-            partitions: &topics.partitions,
-            at: HashMap::with_capacity(topics.records.len()),
-            named: rows.iter().filter_map(|row| Some((row.id, row.record?))).collect(),
-            rows_with_records: HashSet::new(),
+            topics,
+            snapshot,
+            order,
+            has_record: vec![false; snapshot.outbox.len()],
             topics_of_type: HashMap::new(),
         };
         for record in &topics.records {
-            let outbox = record.carries.map(|carried| carried.outbox);
-            places.at.insert((record.partition, record.offset), outbox);
-            places.rows_with_records.extend(outbox);
-            let job = record.carries.and_then(|carried| ledger.job_position(carried.job));
+            let Some(carried) = record.carries else { continue };
+            if let Some(row) = snapshot.outbox_place(carried.outbox) {
+                places.has_record[row] = true;
+            }
             let end = topics.partitions.get(record.partition as usize);
-            if let (Some(job), Some(end)) = (job, end) {
+            if let (Some(job), Some(end)) = (ledger.job_position(carried.job), end) {
                 let seen = places.topics_of_type.entry(ledger.jobs()[job].job_type).or_default();
                 seen.insert(&end.topic);
             }
@@ -179,22 +175,30 @@ impl<'a> Places<'a> {
         places
     }
 
+    /// The record at a place; of several the one that was read last.
+    fn at(&self, place: (u32, i64)) -> Option<&'a TopicRecord> {
+        let record = |place: &u32| &self.topics.records[*place as usize];
+        let after = self.order.partition_point(|one| key(record(one)) <= place);
+        let last = self.order[..after].last().map(record)?;
+        (key(last) == place).then_some(last)
+    }
+
     /// Where several topics have the partition and none is known to be the job type's, the kindest answer counts.
-    fn look_up(&self, row: &OutboxRow, (partition, offset): (i32, i64), job_type: Option<u16>) -> Place {
+    fn look_up(&self, row: usize, (partition, offset): (i32, i64), job_type: Option<u16>) -> Place {
         let known = job_type.and_then(|job_type| self.topics_of_type.get(&job_type));
-        let candidates = (0u32..).zip(self.partitions).filter(|(_, end)| {
+        let candidates = (0u32..).zip(&self.topics.partitions).filter(|(_, end)| {
             end.partition == partition && known.is_none_or(|topics| topics.contains(&end.topic[..]))
         });
         let mut answer = None;
         for (place, end) in candidates {
-            match self.at.get(&(place, offset)) {
-                Some(Some(outbox)) if *outbox == row.id => return Place::Holds,
+            let found = self.at((place, offset));
+            let outbox = found.map(|record| record.carries.map(|carried| carried.outbox));
+            match outbox {
+                Some(Some(outbox)) if outbox == self.snapshot.outbox[row].id => return Place::Holds,
                 // Its own record, perhaps: it can't be read, and is counted.
                 Some(None) => return Place::Holds,
                 _ if !(end.low..end.high).contains(&offset) => answer = Some(Place::Gone),
-                Some(Some(other)) if self.took_the_place(*other, row, (partition, offset)) => {
-                    answer = Some(Place::Gone)
-                }
+                Some(Some(other)) if self.took_the_place(other, row, (partition, offset)) => answer = Some(Place::Gone),
                 _ => {
                     answer.get_or_insert(Place::HoldsNot);
                 }
@@ -204,9 +208,14 @@ impl<'a> Places<'a> {
     }
 
     /// Of a topic that was made again: another row names the same place, and no record of this one is left.
-    fn took_the_place(&self, other: i64, row: &OutboxRow, place: (i32, i64)) -> bool {
-        self.named.get(&other) == Some(&place) && !self.rows_with_records.contains(&row.id)
+    fn took_the_place(&self, other: i64, row: usize, place: (i32, i64)) -> bool {
+        let other = self.snapshot.outbox_place(other);
+        other.and_then(|other| self.snapshot.outbox[other].record) == Some(place) && !self.has_record[row]
     }
+}
+
+fn key(record: &TopicRecord) -> (u32, i64) {
+    (record.partition, record.offset)
 }
 
 fn describe(topics: &Topics, partition: u32, offset: i64, carried: Carried) -> String {

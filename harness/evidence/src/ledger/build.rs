@@ -1,15 +1,19 @@
-//! Builds the ledger: a few passes over the inputs, counting sorts into dense vectors.
+//! Builds the ledger: three passes over the history, counting sorts into dense vectors.
+//!
+//! The history is read from its files in each pass, and not kept: (1) what it names that the database does not know, so that
+//! everything has a place; (2) what it says of instances, and how many moments each job has; (3) the moments.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use crossover_proto::clock::MonotonicNs;
-use crossover_proto::history::{Event, HistoryFile, Outcome, Record};
+use crossover_proto::history::{Event, JobKey, Outcome, Record};
 use crossover_proto::{InstanceId, JobId};
 use uuid::Uuid;
 
 use super::index::{InstanceIndex, JobIndex};
-use super::{Creation, Instance, Job, Ledger, Moment, Replay, RunEvidence, Start};
+use super::{Act, Creation, Instance, Job, Ledger, Moment, Replay, RunEvidence, Start};
 use crate::load::Workload;
 use crate::snapshot::{DefinitionRow, Snapshot};
 
@@ -17,27 +21,27 @@ impl<'a> Ledger<'a> {
     /// Brings the evidence together. Infallible: what does not fit is kept for the checkers.
     #[must_use]
     pub fn build(evidence: RunEvidence<'a>) -> Self {
-        let RunEvidence { history, snapshot, .. } = evidence;
-        let job_index = index_jobs(history, snapshot);
-        let instance_index = index_instances(history, snapshot, &job_index);
-        let jobs = jobs(history, snapshot, &job_index, &instance_index);
-        let (moment_starts, moments) = moments(history, &job_index);
+        let snapshot = evidence.snapshot;
+        let Known {
+            jobs: job_index,
+            instances: instance_index,
+            strangers,
+        } = Known::of(&evidence);
+        let jobs = jobs(snapshot, &strangers, &job_index, &instance_index);
+        let learnt = Learnt::of(&evidence, &job_index, &instance_index);
+        let moments = moments(&evidence, &job_index, &learnt.moment_starts);
         let (member_starts, members) = members(&jobs, instance_index.ids().len());
-        let instances = instances(&evidence, &instance_index);
         let replay = Replay::fold(snapshot, &job_index, &instance_index);
         Self {
-            creations: creations(history, &instance_index),
+            creations: learnt.creations,
             delays: delays(&snapshot.definitions, evidence.workload),
-            end: records(history)
-                .map(|record| record.at)
-                .max()
-                .unwrap_or(evidence.origin),
+            end: learnt.end.unwrap_or(evidence.origin),
             evidence,
-            instances,
+            instances: learnt.instances,
             jobs,
             instance_index,
             job_index,
-            moment_starts,
+            moment_starts: learnt.moment_starts,
             moments,
             member_starts,
             members,
@@ -46,33 +50,69 @@ impl<'a> Ledger<'a> {
     }
 }
 
-fn records(history: &[HistoryFile]) -> impl Iterator<Item = &Record> {
-    history.iter().flat_map(|file| &file.records)
+/// All that rows or records name, each with its place: the first pass.
+struct Known {
+    jobs: JobIndex,
+    instances: InstanceIndex,
+    /// Jobs without a row: the last that a record says of each, with its highest attempt.
+    strangers: HashMap<JobId, JobKey>,
 }
 
-fn index_jobs(history: &[HistoryFile], snapshot: &Snapshot) -> JobIndex {
-    let keys = records(history)
-        .filter_map(|record| Moment::of(record, 0))
-        .map(|(key, _)| key.job.0);
-    JobIndex::build(snapshot.jobs.iter().map(|row| row.id.0).collect(), keys)
-}
-
-/// Every instance that a row or a record names; of records about jobs only those of jobs without a row.
-fn index_instances(history: &[HistoryFile], snapshot: &Snapshot, job_index: &JobIndex) -> InstanceIndex {
-    let has_strangers = job_index.ids().len() > snapshot.jobs.len();
-    let of_record = move |record: &Record| match &record.event {
-        Event::Sent { instance, .. } | Event::Answered { instance, .. } | Event::Created { instance, .. } => {
-            Some(instance.0.as_u128())
+impl Known {
+    fn of(evidence: &RunEvidence<'_>) -> Self {
+        let snapshot = evidence.snapshot;
+        let jobs = JobIndex::of(snapshot.jobs.iter().map(|row| row.id.0).collect());
+        let instances = InstanceIndex::of(snapshot.instances.iter().map(|row| row.id.0.as_u128()).collect());
+        let unknown = |id: InstanceId| instances.position(id).is_none().then(|| id.0.as_u128());
+        let mut strangers: HashMap<JobId, JobKey> = HashMap::new();
+        let mut others: Vec<u128> = snapshot.jobs.iter().filter_map(|row| unknown(row.instance)).collect();
+        for record in evidence.records() {
+            if let Event::Sent { instance, .. } | Event::Answered { instance, .. } | Event::Created { instance, .. } =
+                record.event
+            {
+                others.extend(unknown(instance));
+                continue;
+            }
+            // Of records about jobs only those of jobs without a row: a row has named its instance.
+            let about = Moment::of(&record, 0).map(|(key, _)| key);
+            if let Some(key) = about.filter(|key| jobs.position(key.job).is_none())
+                && note(&mut strangers, key)
+            {
+                others.extend(unknown(key.instance));
+            }
         }
-        _ if has_strangers => Moment::of(record, 0).map(|(key, _)| key.instance.0.as_u128()),
-        _ => None,
-    };
-    let of_jobs = snapshot.jobs.iter().map(|row| row.instance.0.as_u128());
-    let ids = snapshot.instances.iter().map(|row| row.id.0.as_u128()).collect();
-    InstanceIndex::build(ids, of_jobs.chain(records(history).filter_map(of_record)))
+        Self {
+            instances: instances.with(others),
+            jobs: jobs.with(strangers.keys().map(|job| job.0)),
+            strangers,
+        }
+    }
 }
 
-fn jobs(history: &[HistoryFile], snapshot: &Snapshot, jobs: &JobIndex, instances: &InstanceIndex) -> Vec<Job> {
+/// Is it news which instance the job belongs to?
+fn note(strangers: &mut HashMap<JobId, JobKey>, key: JobKey) -> bool {
+    match strangers.entry(key.job) {
+        Entry::Vacant(entry) => {
+            entry.insert(key);
+            true
+        }
+        Entry::Occupied(mut entry) => {
+            let before = *entry.get();
+            entry.insert(JobKey {
+                attempt: before.attempt.max(key.attempt),
+                ..key
+            });
+            before.instance != key.instance
+        }
+    }
+}
+
+fn jobs(
+    snapshot: &Snapshot,
+    strangers: &HashMap<JobId, JobKey>,
+    jobs: &JobIndex,
+    instances: &InstanceIndex,
+) -> Vec<Job> {
     let place = |id: InstanceId| {
         instances
             .position(id)
@@ -101,55 +141,89 @@ fn jobs(history: &[HistoryFile], snapshot: &Snapshot, jobs: &JobIndex, instances
             state: Some(row.state),
         };
     }
-    if all.len() == snapshot.jobs.len() {
-        return all;
-    }
-    for (key, _) in records(history).filter_map(|record| Moment::of(record, 0)) {
-        let Some(job) = jobs
-            .position(key.job)
-            .map(|at| &mut all[at])
-            .filter(|job| job.state.is_none())
-        else {
-            continue;
+    for key in strangers.values() {
+        let Some(at) = jobs.position(key.job) else { continue };
+        all[at] = Job {
+            instance: place(key.instance),
+            step: key.step,
+            ordinal: key.ordinal,
+            attempt: key.attempt,
+            ..all[at]
         };
-        job.instance = place(key.instance);
-        job.step = key.step;
-        job.ordinal = key.ordinal;
-        job.attempt = job.attempt.max(key.attempt);
     }
     all
 }
 
-/// All moments, grouped by job (counting sort) and sorted by time within it; equal times keep the order of writing.
-fn moments(history: &[HistoryFile], index: &JobIndex) -> (Vec<u32>, Vec<Moment>) {
-    let all = || {
-        (0u16..).zip(history).flat_map(|(process, file)| {
-            let of_record = move |record| {
-                let (key, moment) = Moment::of(record, process)?;
-                Some((index.position(key.job)?, moment))
-            };
-            file.records.iter().filter_map(of_record)
-        })
-    };
-    let mut starts = vec![0u32; index.ids().len() + 1];
-    all().for_each(|(job, _)| starts[job + 1] += 1);
-    accumulate(&mut starts);
-    let mut next = starts.clone();
+/// What the history says of instances and of itself, and where each job's moments will be: the second pass.
+struct Learnt {
+    instances: Vec<Instance>,
+    creations: Vec<Creation>,
+    moment_starts: Vec<u32>,
+    end: Option<MonotonicNs>,
+}
+
+impl Learnt {
+    fn of(evidence: &RunEvidence<'_>, jobs: &JobIndex, index: &InstanceIndex) -> Self {
+        let mut instances = instances(evidence, index);
+        let mut creations = Vec::new();
+        let mut moment_starts = vec![0u32; jobs.ids().len() + 1];
+        let mut end = None;
+        for record in evidence.records() {
+            end = end.max(Some(record.at));
+            match record.event {
+                Event::Sent { instance, .. } | Event::Answered { instance, .. } => {
+                    if let Some(place) = index.position(instance) {
+                        instances[place].learn(&record, evidence);
+                    }
+                }
+                Event::Created { instance, step, before } => {
+                    let place = index.position(instance).and_then(|place| u32::try_from(place).ok());
+                    creations.extend(place.map(|instance| Creation { instance, step, before }));
+                }
+                _ => {
+                    if let Some(job) = Moment::of(&record, 0).and_then(|(key, _)| jobs.position(key.job)) {
+                        moment_starts[job + 1] += 1;
+                    }
+                }
+            }
+        }
+        accumulate(&mut moment_starts);
+        creations.sort_unstable_by_key(|creation| (creation.instance, creation.step, creation.before));
+        Self {
+            instances,
+            creations,
+            moment_starts,
+            end,
+        }
+    }
+}
+
+/// All moments, grouped by job (counting sort) and sorted by time within it; equal times keep the order of writing: the
+/// third pass.
+fn moments(evidence: &RunEvidence<'_>, index: &JobIndex, starts: &[u32]) -> Vec<Moment> {
     let filler = Moment {
         at: MonotonicNs(0),
         attempt: 0,
         process: 0,
-        act: super::Act::Claimed,
+        act: Act::Claimed,
     };
     let mut moments = vec![filler; starts.last().map_or(0, |last| *last as usize)];
-    for (job, moment) in all() {
-        moments[next[job] as usize] = moment;
-        next[job] += 1;
+    let mut next = starts.to_vec();
+    for (process, file) in (0u16..).zip(evidence.history) {
+        for record in file.records() {
+            let Some((key, moment)) = Moment::of(&record, process) else {
+                continue;
+            };
+            if let Some(job) = index.position(key.job) {
+                moments[next[job] as usize] = moment;
+                next[job] += 1;
+            }
+        }
     }
     for pair in starts.windows(2) {
         moments[pair[0] as usize..pair[1] as usize].sort_by_key(|moment| moment.at);
     }
-    (starts, moments)
+    moments
 }
 
 /// Places of the jobs, grouped by instance, by (step, ordinal, id) within it.
@@ -183,6 +257,7 @@ fn accumulate(counts: &mut [u32]) {
     }
 }
 
+/// As the database knows them.
 fn instances(evidence: &RunEvidence<'_>, index: &InstanceIndex) -> Vec<Instance> {
     let blank = |id: &u128| Instance {
         id: InstanceId(Uuid::from_u128(*id)),
@@ -197,14 +272,6 @@ fn instances(evidence: &RunEvidence<'_>, index: &InstanceIndex) -> Vec<Instance>
         definition: None,
     };
     let mut all: Vec<Instance> = index.ids().iter().map(blank).collect();
-    for record in records(evidence.history) {
-        let (Event::Sent { instance, .. } | Event::Answered { instance, .. }) = &record.event else {
-            continue;
-        };
-        if let Some(place) = index.position(*instance) {
-            all[place].learn(record, evidence);
-        }
-    }
     let definitions: HashMap<i64, u16> = evidence
         .snapshot
         .definitions
@@ -254,20 +321,6 @@ impl Instance {
 
 fn earliest(known: Option<MonotonicNs>, at: MonotonicNs) -> Option<MonotonicNs> {
     Some(known.map_or(at, |known| known.min(at)))
-}
-
-fn creations(history: &[HistoryFile], index: &InstanceIndex) -> Vec<Creation> {
-    let of_record = |record: &Record| match record.event {
-        Event::Created { instance, step, before } => Some(Creation {
-            instance: u32::try_from(index.position(instance)?).ok()?,
-            step,
-            before,
-        }),
-        _ => None,
-    };
-    let mut creations: Vec<Creation> = records(history).filter_map(of_record).collect();
-    creations.sort_unstable_by_key(|creation| (creation.instance, creation.step, creation.before));
-    creations
 }
 
 /// Delays by step and ordinal, from the workload's definition of the same name; empty where nothing waits.

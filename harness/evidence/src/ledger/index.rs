@@ -14,19 +14,21 @@ pub(crate) struct JobIndex {
 }
 
 impl JobIndex {
-    /// Indexes the ids of the database, and those of `others` that it does not know.
-    pub(crate) fn build(mut ids: Vec<i64>, others: impl Iterator<Item = i64>) -> Self {
+    /// Indexes these ids, in any order and some of them perhaps twice.
+    pub(crate) fn of(mut ids: Vec<i64>) -> Self {
         ids.sort_unstable();
         ids.dedup();
-        let known = Self::of_sorted(ids);
-        let mut missing: Vec<i64> = others.filter(|id| known.position(JobId(*id)).is_none()).collect();
-        if missing.is_empty() {
-            return known;
+        Self::of_sorted(ids)
+    }
+
+    /// With these ids, too. Places change if there are any.
+    pub(crate) fn with(mut self, others: impl IntoIterator<Item = i64>) -> Self {
+        let known = self.ids.len();
+        self.ids.extend(others);
+        if self.ids.len() == known {
+            return self;
         }
-        missing.extend(&known.ids);
-        missing.sort_unstable();
-        missing.dedup();
-        Self::of_sorted(missing)
+        Self::of(self.ids)
     }
 
     fn of_sorted(ids: Vec<i64>) -> Self {
@@ -70,19 +72,21 @@ pub(crate) struct InstanceIndex {
 }
 
 impl InstanceIndex {
-    /// Indexes the ids of the database, and those of `others` that it does not know.
-    pub(crate) fn build(mut ids: Vec<u128>, others: impl Iterator<Item = u128>) -> Self {
+    /// Indexes these ids, in any order and some of them perhaps twice.
+    pub(crate) fn of(mut ids: Vec<u128>) -> Self {
         ids.sort_unstable();
         ids.dedup();
-        let known = Self::of_sorted(ids);
-        let mut missing: Vec<u128> = others.filter(|id| known.find(*id).is_none()).collect();
-        if missing.is_empty() {
-            return known;
+        Self::of_sorted(ids)
+    }
+
+    /// With these ids, too. Places change if there are any.
+    pub(crate) fn with(mut self, others: impl IntoIterator<Item = u128>) -> Self {
+        let known = self.ids.len();
+        self.ids.extend(others);
+        if self.ids.len() == known {
+            return self;
         }
-        missing.extend(&known.ids);
-        missing.sort_unstable();
-        missing.dedup();
-        Self::of_sorted(missing)
+        Self::of(self.ids)
     }
 
     fn of_sorted(ids: Vec<u128>) -> Self {
@@ -144,11 +148,8 @@ mod tests {
 
     #[test]
     fn an_empty_index_finds_nothing() {
-        assert_eq!(JobIndex::build(Vec::new(), std::iter::empty()).position(JobId(1)), None);
-        assert_eq!(
-            InstanceIndex::build(Vec::new(), std::iter::empty()).position(InstanceId(Uuid::nil())),
-            None
-        );
+        assert_eq!(JobIndex::of(Vec::new()).position(JobId(1)), None);
+        assert_eq!(InstanceIndex::of(Vec::new()).position(InstanceId(Uuid::nil())), None);
     }
 
     proptest! {
@@ -157,7 +158,7 @@ mod tests {
             rows in proptest::collection::vec(-50i64..5_000, 0..100),
             others in proptest::collection::vec(prop_oneof![-50i64..5_000, any::<i64>()], 0..20),
         ) {
-            let index = JobIndex::build(rows.clone(), others.iter().copied());
+            let index = JobIndex::of(rows.clone()).with(others.iter().copied());
             let mut all = [rows, others].concat();
             all.sort_unstable();
             all.dedup();
@@ -172,7 +173,7 @@ mod tests {
             rows in proptest::collection::vec(any::<u128>(), 0..100),
             others in proptest::collection::vec(0u128..30, 0..40),
         ) {
-            let index = InstanceIndex::build(rows.clone(), others.iter().copied());
+            let index = InstanceIndex::of(rows.clone()).with(others.iter().copied());
             let mut all = [rows, others].concat();
             all.sort_unstable();
             all.dedup();

@@ -59,16 +59,16 @@ pub enum Act {
 
 impl Moment {
     /// Splits a record into the job it is about and its moment; `None` if it is about an instance.
-    pub(super) fn of(record: &Record, process: u16) -> Option<(&JobKey, Self)> {
-        let (key, at, act) = match &record.event {
+    pub(super) fn of(record: &Record, process: u16) -> Option<(JobKey, Self)> {
+        let (key, at, act) = match record.event {
             Event::Sent { .. } | Event::Answered { .. } | Event::Created { .. } => return None,
             Event::Claimed { key, .. } => (key, record.at, Act::Claimed),
             Event::Picked { key, .. } => (key, record.at, Act::Picked),
             Event::Acked { key, .. } => (key, record.at, Act::Acked),
             Event::Received(key) => (key, record.at, Act::Received),
             Event::Started(key) => (key, record.at, Act::Started),
-            Event::Finished(key, outcome) => (key, record.at, Act::Finished(*outcome)),
-            Event::Reported(key, outcome) => (key, record.at, Act::Reported(*outcome)),
+            Event::Finished(key, outcome) => (key, record.at, Act::Finished(outcome)),
+            Event::Reported(key, outcome) => (key, record.at, Act::Reported(outcome)),
         };
         let moment = Self {
             at,

@@ -14,13 +14,12 @@ fn of_several_sends_and_answers_the_first_send_and_the_first_acceptance_count() 
     let ledger = scene.ledger();
     let instance = ledger.instances()[0];
     let sends = scene.history[0]
-        .records
-        .iter()
+        .records()
         .filter(|record| matches!(record.event, Event::Sent { .. }));
     assert_eq!(instance.sent, sends.map(|record| record.at).min());
     assert_eq!(
         instance.accepted,
-        scene.history[0].records.last().map(|record| record.at)
+        scene.history[0].records().last().map(|record| record.at)
     );
     assert_eq!(
         (instance.start, instance.number, instance.prefilled),
@@ -32,12 +31,12 @@ fn of_several_sends_and_answers_the_first_send_and_the_first_acceptance_count() 
 fn an_answer_never_lowers_what_is_known() {
     let mut scene = Scene::new(&[1]);
     let instance = scene.start();
-    let mut late = *scene.history[0].records.last().unwrap();
+    let mut late = scene.history[0].records().last().unwrap();
     late.event = Event::Answered {
         instance,
         outcome: Outcome::Unknown,
     };
-    scene.history[0].records.push(late);
+    scene.history[0].records_mut().push(late);
     assert_eq!(scene.ledger().instances()[0].start, Start::Accepted);
 }
 
@@ -98,6 +97,24 @@ fn a_job_that_only_the_history_knows_is_kept_without_a_row() {
     assert_eq!((job.state, job.step, job.ordinal, job.attempt), (None, 1, 0, 1));
     assert_eq!(ledger.instance_of(stranger).id, instance);
     assert!(ledger.times(stranger).completed.is_some());
+}
+
+#[test]
+fn of_a_job_that_only_the_history_knows_the_last_record_tells_and_the_highest_attempt_counts() {
+    let mut scene = Scene::new(&[1]);
+    scene.start();
+    scene.execute_twice();
+    scene.snapshot.jobs.clear();
+    // A late report of the first attempt is the last that is read of it.
+    let records = scene.history[3].records_mut();
+    let mut late = *records.last().unwrap();
+    if let Event::Reported(key, _) = &mut late.event {
+        key.attempt = 1;
+    }
+    records.push(late);
+    let ledger = scene.ledger();
+    assert_eq!((ledger.jobs().len(), ledger.jobs()[0].attempt), (1, 2));
+    assert_eq!(ledger.moments(0).last().unwrap().attempt, 1);
 }
 
 #[test]

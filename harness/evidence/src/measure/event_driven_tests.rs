@@ -37,7 +37,7 @@ fn an_acknowledgement_that_comes_after_the_receipt_is_no_negative_hop() {
     let mut scene = Scene::event_driven(&[1]);
     scene.start();
     scene.drain();
-    for record in &mut scene.history[4].records {
+    for record in scene.history[4].records_mut() {
         if matches!(record.event, Event::Acked { .. }) {
             record.at = record.at.plus(SECOND);
         }
@@ -63,16 +63,16 @@ fn a_pick_up_before_the_reply_to_the_commit_is_no_negative_hop_and_one_before_th
     scene.start();
     scene.drain();
     let (before, reply) = scene.history[1]
-        .records
-        .iter()
+        .records()
         .find_map(|record| match record.event {
             Event::Created { before, .. } => Some((before, record.at)),
             _ => None,
         })
         .unwrap();
-    let picked = scene.history[4].records[0].at;
+    let first_at = |scene: &Scene| scene.history[4].records().next().unwrap().at;
+    let picked = first_at(&scene);
     let shift = |scene: &mut Scene, to: MonotonicNs| {
-        let from = scene.history[4].records[0].at;
+        let from = first_at(scene);
         scene.shift_process(4, to.signed_since(from).try_into().unwrap());
     };
     assert!(picked > reply);
@@ -92,7 +92,7 @@ fn a_begin_that_was_never_recorded_is_not_replaced_by_that_of_a_later_attempt() 
     assert_eq!((begins(&scene).latency_ms.count, begins(&scene).negative), (1, 0));
     // The replica was killed between the commit and its record; the worker asked again and was told that it has it.
     let is_first = |event: &Event| matches!(event, Event::Claimed { key, .. } if key.attempt == 1);
-    scene.history[1].records.retain(|record| !is_first(&record.event));
+    scene.history[1].records_mut().retain(|record| !is_first(&record.event));
     assert_eq!((begins(&scene).latency_ms.count, begins(&scene).negative), (0, 0));
 }
 
@@ -106,7 +106,7 @@ fn a_backlog_that_was_in_the_broker_before_the_load_waits_from_its_start() {
     (0..3).for_each(|_| scene.prefill());
     scene.relay();
     scene.history[4]
-        .records
+        .records_mut()
         .iter_mut()
         .for_each(|record| record.at = MonotonicNs(ORIGIN.0 - 1_000));
     scene.drain();

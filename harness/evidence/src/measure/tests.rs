@@ -49,7 +49,7 @@ fn a_creation_that_no_engine_lived_to_record_is_replaced_by_the_success_before_i
     scene.start();
     scene.drain();
     scene.history[1]
-        .records
+        .records_mut()
         .retain(|record| !matches!(record.event, Event::Created { step: 1, .. }));
     let latency = scene.measures().latency_ms;
     assert_eq!(latency.dispatch.count, 2);
@@ -282,7 +282,7 @@ fn an_arrival_that_was_skipped_is_late() {
     let mut scene = Scene::with_phases(&[1], &[constant("steady", 10.0, 1)]);
     scene.start_many(10);
     scene.history[0]
-        .records
+        .records_mut()
         .retain(|record| !matches!(record.event, Event::Sent { arrival: 4, .. }));
     assert_eq!(scene.measures().load.late_share, 0.1);
 }

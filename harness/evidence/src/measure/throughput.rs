@@ -112,8 +112,8 @@ fn find_first_claims(ledger: &Ledger<'_>, drains: &mut [Drain]) {
     if evidence.plan.prefill.is_empty() {
         return;
     }
-    for record in evidence.history.iter().flat_map(|file| &file.records) {
-        let Event::Claimed { key, before } = &record.event else {
+    for record in evidence.records() {
+        let Event::Claimed { key, before } = record.event else {
             continue;
         };
         let Some(instance) = ledger
@@ -126,7 +126,7 @@ fn find_first_claims(ledger: &Ledger<'_>, drains: &mut [Drain]) {
             .get_mut(usize::from(instance.phase))
             .filter(|_| instance.prefilled)
         {
-            drain.first_claim = Some(drain.first_claim.map_or(*before, |first| first.min(*before)));
+            drain.first_claim = Some(drain.first_claim.map_or(before, |first| first.min(before)));
         }
     }
 }

@@ -99,7 +99,7 @@ fn mean(values: &[Option<f64>]) -> Option<f64> {
 fn workers_busy(observed: &Observed<'_>, window: &Window) -> Option<f64> {
     let left_s = |at: MonotonicNs| window.to.saturating_since(at.max(window.from)).as_secs_f64();
     let (mut busy_s, mut any) = (0.0, false);
-    for record in observed.ledger.evidence().history.iter().flat_map(|file| &file.records) {
+    for record in observed.ledger.evidence().records() {
         match record.event {
             Event::Started(_) => {
                 busy_s += left_s(record.at);

@@ -27,9 +27,10 @@ impl Scene {
     }
 
     pub(crate) fn forget_starts(&mut self) {
-        self.history
-            .iter_mut()
-            .for_each(|file| file.records.retain(|record| !matches!(record.event, Event::Started(_))));
+        self.history.iter_mut().for_each(|file| {
+            file.records_mut()
+                .retain(|record| !matches!(record.event, Event::Started(_)))
+        });
     }
 
     pub(crate) fn swap_receipts(&mut self, left: usize, right: usize) {
@@ -47,32 +48,29 @@ impl Scene {
     }
 
     fn swap(&mut self, left: usize, right: usize, job_of: fn(&Event) -> Option<JobId>) {
+        let at = |scene: &Self, (file, place): (usize, usize)| scene.history[file].records().nth(place).unwrap().at;
         let find = |scene: &Self, job: usize| {
             let wanted = scene.snapshot.jobs[job].id;
             let places = scene.history.iter().enumerate().flat_map(|(file, history)| {
                 history
-                    .records
-                    .iter()
+                    .records()
                     .enumerate()
                     .map(move |(place, record)| (file, place, record))
             });
             let found = places
                 .filter(|(_, _, record)| job_of(&record.event) == Some(wanted))
                 .map(|(file, place, _)| (file, place));
-            found
-                .min_by_key(|(file, place)| scene.history[*file].records[*place].at)
-                .unwrap()
+            found.min_by_key(|place| at(scene, *place)).unwrap()
         };
         let (left, right) = (find(self, left), find(self, right));
-        let at = |scene: &Self, place: (usize, usize)| scene.history[place.0].records[place.1].at;
         let (left_at, right_at) = (at(self, left), at(self, right));
-        self.history[left.0].records[left.1].at = right_at;
-        self.history[right.0].records[right.1].at = left_at;
+        self.history[left.0].records_mut()[left.1].at = right_at;
+        self.history[right.0].records_mut()[right.1].at = left_at;
     }
 
     /// Moves the clock of one process.
     pub(crate) fn shift_process(&mut self, process: usize, nanos: i64) {
-        for record in &mut self.history[process].records {
+        for record in self.history[process].records_mut() {
             record.at = MonotonicNs(record.at.0.saturating_add_signed(nanos));
         }
     }

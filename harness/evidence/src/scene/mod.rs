@@ -130,11 +130,7 @@ impl Scene {
 
     pub(crate) fn with_phases(widths: &[u32], phases: &[Phase]) -> Self {
         let workload = workload(widths);
-        let file = |process: &str| HistoryFile {
-            process: process.to_owned(),
-            records: Vec::new(),
-            dropped_bytes: 0,
-        };
+        let file = |process: &str| HistoryFile::in_memory(process, Vec::new());
         let definition = DefinitionRow {
             id: 1,
             name: "flow".to_owned(),
@@ -207,7 +203,7 @@ impl Scene {
 
     fn record(&mut self, process: usize, event: Event) {
         let at = self.tick();
-        self.history[process].records.push(Record { at, event });
+        self.history[process].records_mut().push(Record { at, event });
     }
 
     fn key(&self, job: usize, attempt: u16) -> JobKey {

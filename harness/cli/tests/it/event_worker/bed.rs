@@ -180,7 +180,7 @@ impl Bed {
         let path = files
             .find_map(|entry| Some(entry.unwrap().path()).filter(file))
             .unwrap();
-        read_file(&path).unwrap().records
+        read_file(&path).unwrap().records().collect()
     }
 
     /// The jobs that the worker's handlers were started for.

@@ -38,10 +38,10 @@ async fn every_row_arrives_once_and_each_instance_in_order() {
         .unwrap()
         .unwrap()
         .path();
-    let records = read_file(&file).unwrap().records;
+    let history = read_file(&file).unwrap();
     let mut picked = std::collections::HashMap::new();
     let mut acked = 0;
-    for record in records {
+    for record in history.records() {
         match record.event {
             Event::Picked { outbox, .. } => assert!(picked.insert(outbox, record.at).is_none()),
             Event::Acked { outbox, .. } => {
