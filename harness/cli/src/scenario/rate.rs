@@ -1,5 +1,7 @@
 //! A scenario at another rate: what capacity searches and maps change from run to run.
 
+use std::time::Duration;
+
 use crossover_evidence::load::Arrivals;
 
 use super::Document;
@@ -11,6 +13,8 @@ pub struct Rates {
     phases: Vec<(usize, f64)>,
     /// Arrivals per second of the last phase, the one that is measured.
     measured_per_s: f64,
+    /// Its length.
+    measured_for: Duration,
     /// Jobs that an arrival comes to, on average.
     jobs: f64,
 }
@@ -63,6 +67,7 @@ impl Rates {
         Ok(Self {
             phases,
             measured_per_s,
+            measured_for: last.and_then(|phase| phase.duration).unwrap_or_default(),
             jobs,
         })
     }
@@ -77,6 +82,13 @@ impl Rates {
         let factor = jobs_per_s / self.jobs_per_s();
         let one = |(index, rate): &(usize, f64)| format!("load.{index}.rate_per_s={}", rate * factor);
         self.phases.iter().map(one).collect()
+    }
+
+    /// The override that makes the measured phase so many times as long; none for once.
+    pub fn lengthened(&self, times: u32) -> Option<String> {
+        let (index, _) = self.phases.last()?;
+        let millis = (self.measured_for * times).as_millis();
+        (times > 1).then(|| format!("load.{index}.duration={millis}ms"))
     }
 }
 
@@ -100,6 +112,8 @@ mod tests {
             rates.overrides(800.0),
             ["load.0.rate_per_s=100", "load.1.rate_per_s=200"]
         );
+        assert_eq!(rates.lengthened(1), None);
+        assert_eq!(rates.lengthened(4).unwrap(), "load.1.duration=4000ms");
     }
 
     #[test]

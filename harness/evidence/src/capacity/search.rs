@@ -1,8 +1,8 @@
 //! Which rate is tried next: doubling or halving until one holds and a higher one does not, then the geometric middle of
 //! what is left, until the interval is narrow enough.
 //!
-//! Answers may be noisy. One that says nothing is asked for again, once; so are two that contradict each other (a rate
-//! that held above one that did not). What stays contradictory or unknown widens the interval: its ends are the highest
+//! Answers may be noisy. One that says nothing is asked for again, once, by a longer step; so are two that contradict each
+//! other (a rate that held above one that did not). What stays contradictory or unknown widens the interval: its ends are the highest
 //! rate that held with no failure at or below it, and the lowest failure with nothing that held at or above it.
 //! The state is the list of steps, so a search that was broken off goes on from it.
 
@@ -12,6 +12,9 @@ use super::{Interval, Step, StepVerdict};
 
 /// How often one rate is tried.
 const TRIES_MAX: usize = 2;
+/// How many times as long a rate is tried again that said nothing. The interval of a slope narrows with the length to the power
+/// of 1.5: to an eighth.
+const LONGER: u32 = 4;
 
 /// What a search is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -92,6 +95,16 @@ pub fn next(settings: &Settings, steps: &[Step]) -> Next {
         (Some(low), Some(end)) => inward(low, end, high.is_none(), settings, &rates),
         (None, None) => outward_of_unknown(settings, &rates),
     }
+}
+
+/// How many times as long as the scenario has it the next try of a rate is to be. Nobody waits longer for a load generator that
+/// was late: it would be late again.
+#[must_use]
+pub fn length(steps: &[Step], rate_per_s: f64) -> u32 {
+    let said_nothing = |step: &Step| {
+        same(step.rate_per_s, rate_per_s) && step.verdict == StepVerdict::Unknown && !step.limited_by_harness
+    };
+    if steps.iter().any(said_nothing) { LONGER } else { 1 }
 }
 
 /// Each rate once, ascending; tries that disagree make it unknown.

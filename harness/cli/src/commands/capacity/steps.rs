@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crossover_evidence::capacity::search::{Next, interval, next};
+use crossover_evidence::capacity::search::{Next, interval, length, next};
 use crossover_evidence::capacity::{Capacity, Interval, SCHEMA_VERSION, Step, StepVerdict, holds, servers};
 use crossover_evidence::plateau::Attribution;
 use crossover_evidence::result::RunResult;
@@ -76,6 +76,7 @@ pub async fn search(
         }
         let mut overrides = own.clone();
         overrides.extend(rates.overrides(rate));
+        overrides.extend(rates.lengthened(length(steps, rate)));
         let scenario = (bench.scenario_with)(&overrides)?;
         let number = steps.len() + 1;
         bench

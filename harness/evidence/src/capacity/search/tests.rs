@@ -56,6 +56,16 @@ fn exact(capacity: f64) -> impl Fn(f64) -> Step {
 }
 
 #[test]
+fn what_said_nothing_is_tried_again_for_longer_unless_the_generator_was_late() {
+    let mut late = step(400.0, StepVerdict::Unknown);
+    late.limited_by_harness = true;
+    let steps = [step(200.0, StepVerdict::Held), step(300.0, StepVerdict::Unknown), late];
+    assert_eq!(next(&SETTINGS, &steps), Next::Try(300.0));
+    let lengths = [200.0, 300.0, 400.0, 500.0].map(|rate| length(&steps, rate));
+    assert_eq!(lengths, [1, LONGER, 1, 1]);
+}
+
+#[test]
 fn a_capacity_above_or_below_the_first_rate_is_found_in_few_steps() {
     for capacity in [101.0, 499.0, 500.0, 7_777.0] {
         let (steps, why) = searched(&SETTINGS, exact(capacity));
