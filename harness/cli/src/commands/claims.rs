@@ -24,7 +24,7 @@ pub fn run(args: &ClaimsArgs) -> anyhow::Result<ExitCode> {
     let output = place::root()?.join(&args.output);
     let mut read = Read::default();
     read.directory(&output, "", 0);
-    let directory = RunDirectory::create_plain(&output.join(stamped("claims")))?;
+    let directory = RunDirectory::create_free(&output, &stamped("claims"))?;
     let page = ClaimsPage {
         schema_version: SCHEMA_VERSION,
         id: directory.name(),

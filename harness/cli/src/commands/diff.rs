@@ -23,7 +23,7 @@ pub fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
     let directories = directories(&args.runs)?;
     let judged: Vec<Judged> = directories.iter().map(look).collect::<anyhow::Result<_>>()?;
     let output = place::root()?.join(&args.output);
-    let directory = RunDirectory::create_plain(&output.join(stamped("diff")))?;
+    let directory = RunDirectory::create_free(&output, &stamped("diff"))?;
     let identity = Identity {
         id: directory.name(),
         command: command(args),

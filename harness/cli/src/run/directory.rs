@@ -10,7 +10,7 @@
 //! Everything above the last line is written while the run goes on, so that a dead run can still be reported on.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -50,6 +50,23 @@ impl RunDirectory {
         Ok(Self {
             path: fs::canonicalize(path).with_context(fail)?,
         })
+    }
+
+    /// Makes a directory of this name under `parent`, or of the next one that is free (`name-2`, …): two may be made within a
+    /// second.
+    ///
+    /// # Errors
+    /// If it can't be made.
+    pub fn create_free(parent: &Path, name: &Path) -> anyhow::Result<Self> {
+        let numbered = |number: u32| parent.join(format!("{}-{number}", name.display()));
+        let names = std::iter::once(parent.join(name)).chain((2..).map(numbered));
+        for path in names {
+            match Self::create_plain(&path) {
+                Err(error) if is_taken(&error) => {}
+                made => return made,
+            }
+        }
+        anyhow::bail!("no name like {} is free", name.display())
     }
 
     /// An existing one.
@@ -128,5 +145,28 @@ impl RunDirectory {
             let _ = fs::remove_file(&link);
         }
         let _ = std::os::unix::fs::symlink(&self.path, &link);
+    }
+}
+fn is_taken(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::AlreadyExists)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_directories_of_one_name_are_apart_and_what_can_not_be_made_is_told() {
+        let parent = tempfile::tempdir().unwrap();
+        let made = [(); 3].map(|()| {
+            RunDirectory::create_free(parent.path(), Path::new("decision-now"))
+                .unwrap()
+                .name()
+        });
+        assert_eq!(made, ["decision-now", "decision-now-2", "decision-now-3"]);
+        fs::write(parent.path().join("file"), "").unwrap();
+        let error = RunDirectory::create_free(&parent.path().join("file"), Path::new("x")).unwrap_err();
+        assert!(error.to_string().contains("can't make the run's directory"), "{error}");
     }
 }

@@ -45,7 +45,7 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<ExitCode> {
         left_out,
     } = selection;
     let output = root.join(&args.output);
-    let directory = RunDirectory::create_plain(&output.join(stamped("decision")))?;
+    let directory = RunDirectory::create_free(&output, &stamped("decision"))?;
     let identity = Identity {
         id: directory.name(),
         command: command(args),

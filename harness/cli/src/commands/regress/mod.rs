@@ -173,7 +173,7 @@ fn begun(root: &Path, args: &RegressArgs) -> anyhow::Result<Begun> {
     refuse_what_is_no_one_run(&scenario, &path)?;
     let (base, head) = commits::chosen(root, args)?;
     let output = output_directory(&args.output)?;
-    let whole = RunDirectory::create_plain(&output.join(stamped(&format!("regress-{}", scenario.name))))?;
+    let whole = RunDirectory::create_free(&output, &stamped(&format!("regress-{}", scenario.name)))?;
     std::fs::create_dir(whole.file("logs"))?;
     whole.mark_latest();
     whole.write(&kept_scenario(&scenario.name), scenario.text.as_bytes())?;

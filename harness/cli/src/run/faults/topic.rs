@@ -1,6 +1,7 @@
 //! Faults of topics, by the broker's own administration; and who leads one.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -19,10 +20,29 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 const MESSAGE_SIZE: &str = "max.message.bytes";
 
-type Admin = AdminClient<DefaultClientContext>;
+/// Ends off the runtime: the client waits for its own thread, which looks up ten times a second, and until then the load would
+/// send nothing.
+struct Admin(Option<AdminClient<DefaultClientContext>>);
+
+impl Deref for Admin {
+    type Target = AdminClient<DefaultClientContext>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        let client = self.0.take();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || drop(client));
+        }
+    }
+}
 
 fn admin(kafka: &Kafka) -> anyhow::Result<Admin> {
-    Ok(kafka.config("crossover-fault").create()?)
+    Ok(Admin(Some(kafka.config("crossover-fault").create()?)))
 }
 
 fn options() -> AdminOptions {
