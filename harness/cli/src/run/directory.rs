@@ -10,7 +10,7 @@
 //! Everything above the last line is written while the run goes on, so that a dead run can still be reported on.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -58,15 +58,11 @@ impl RunDirectory {
     /// # Errors
     /// If it can't be made.
     pub fn create_free(parent: &Path, name: &Path) -> anyhow::Result<Self> {
+        fs::create_dir_all(parent).with_context(|| format!("can't make {}", parent.display()))?;
         let numbered = |number: u32| parent.join(format!("{}-{number}", name.display()));
-        let names = std::iter::once(parent.join(name)).chain((2..).map(numbered));
-        for path in names {
-            match Self::create_plain(&path) {
-                Err(error) if is_taken(&error) => {}
-                made => return made,
-            }
-        }
-        anyhow::bail!("no name like {} is free", name.display())
+        let mut names = std::iter::once(parent.join(name)).chain((2..).map(numbered));
+        let free = names.find(|path| !path.exists()).unwrap_or_default();
+        Self::create_plain(&free)
     }
 
     /// An existing one.
@@ -147,11 +143,6 @@ impl RunDirectory {
         let _ = std::os::unix::fs::symlink(&self.path, &link);
     }
 }
-fn is_taken(error: &anyhow::Error) -> bool {
-    let cause = error.downcast_ref::<io::Error>();
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::AlreadyExists)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +158,6 @@ mod tests {
         assert_eq!(made, ["decision-now", "decision-now-2", "decision-now-3"]);
         fs::write(parent.path().join("file"), "").unwrap();
         let error = RunDirectory::create_free(&parent.path().join("file"), Path::new("x")).unwrap_err();
-        assert!(error.to_string().contains("can't make the run's directory"), "{error}");
+        assert!(error.to_string().contains("can't make"), "{error}");
     }
 }
