@@ -2,18 +2,19 @@
 //! and a scenario that has no one rate is refused.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::support::{Place, Turn, read_json, said};
 
-/// One worker, 50 slots, half a second each: 100 jobs a second, but for the few milliseconds from a job to the next.
+/// One worker, 100 slots, a second each: 100 jobs a second, but for the milliseconds from a job to the next.
 const KNOWN: &str = r#"title = "workers of a known service rate"
 seed = 7
 
 [topology]
 workers = 1
-worker_concurrency = 50
+worker_concurrency = 100
 
 [polling]
 interval = "20ms"
@@ -35,7 +36,7 @@ rate_per_s = 60
 duration = "5s"
 
 [[workload.definitions]]
-handler = { service = "constant", mean = "500ms" }
+handler = { service = "constant", mean = "1s" }
 definition = { name = "single", steps = [{ name = "work", jobs = [{ job_type = "work" }] }] }
 "#;
 
@@ -47,15 +48,20 @@ fn workers_of_a_known_service_rate_are_found_within_five_per_cent_and_a_search_g
     let place = Place::new();
     let _turn = Turn::take();
     let file = place.write("known.toml", KNOWN);
-    let mut command = place.crossover(["capacity", "polling"]);
-    command
-        .arg(file)
-        .args(["--tolerance", "0.05", "--output"])
-        .arg(place.path("runs"));
-    let told = said(&mut command);
-    assert_eq!(told.code, INVALID, "{}\n{}", told.output, told.errors);
-    let directory = place.only_run();
-    let capacity = read_json(&directory.join("capacity.json"));
+    let searched = |output: &Path| {
+        let mut command = place.crossover(["capacity", "polling"]);
+        command.arg(&file).args(["--tolerance", "0.05", "--output"]).arg(output);
+        let told = said(&mut command);
+        assert_eq!(told.code, INVALID, "{}\n{}", told.output, told.errors);
+        let directory = fs::read_dir(output).unwrap().next().unwrap().unwrap().path();
+        (read_json(&directory.join("capacity.json")), directory, told)
+    };
+    // Where the other tests leave it no processor, it finds what is left of the rate: then it may try once more.
+    let first = searched(&place.path("runs"));
+    let (capacity, directory, told) = match disturbed(&first.0) {
+        true => searched(&place.path("again")),
+        false => first,
+    };
     let (low, high) = bounds(&capacity);
     assert!((95.0..=105.0).contains(&low), "{low} to {high}: {capacity:#}");
     assert!((95.0..=106.0).contains(&high), "{low} to {high}: {capacity:#}");
@@ -82,6 +88,12 @@ fn workers_of_a_known_service_rate_are_found_within_five_per_cent_and_a_search_g
     assert_eq!(steps[count]["rate_per_s"], last["rate_per_s"]);
     assert_ne!(steps[count]["run"], last["run"]);
     assert!(resumed["ended"].is_string());
+}
+
+/// Was the machine too busy for the generator to keep its times?
+fn disturbed(capacity: &Value) -> bool {
+    let said = capacity["steps"].to_string();
+    said.contains("the generator was late")
 }
 
 fn bounds(capacity: &Value) -> (f64, f64) {
