@@ -116,8 +116,7 @@ impl Store {
             .bind(columns.jobs)
             .bind(columns.attempts)
             .bind(columns.instances);
-        let rows = self.rows(self.with_source(query)).await?;
-        self.count_outbox_rows(&rows)?;
+        let rows = self.rows_dispatching(query).await?;
         let mut completion = Completion::default();
         completion.done.reserve(rows.len());
         for row in &rows {

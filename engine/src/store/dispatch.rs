@@ -81,6 +81,16 @@ impl Store {
         }
     }
 
+    /// All rows of a statement in the variant of the mode, its outbox rows counted.
+    ///
+    /// # Errors
+    /// As [`Store::rows`].
+    pub(super) async fn rows_dispatching(&self, query: PgQuery<'_>) -> Result<Vec<PgRow>, EngineError> {
+        let rows = self.rows(self.with_source(query)).await?;
+        self.count_outbox_rows(&rows)?;
+        Ok(rows)
+    }
+
     /// Counts what [`counted`] tells: each row of an answer says the same.
     pub(super) fn count_outbox_rows(&self, rows: &[PgRow]) -> Result<(), EngineError> {
         if let (true, Some(row)) = (self.dispatches_to_outbox(), rows.first()) {

@@ -155,8 +155,7 @@ impl Store {
             .bind(columns.jobs)
             .bind(columns.attempts)
             .bind(columns.instances);
-        let rows = self.rows(self.with_source(query)).await?;
-        self.count_outbox_rows(&rows)?;
+        let rows = self.rows_dispatching(query).await?;
         rows.iter()
             .map(|row| Ok((JobId(row.try_get(0)?), row.try_get(1)?)))
             .collect()
@@ -168,8 +167,7 @@ impl Store {
     /// If the database does not answer.
     pub async fn reap(&self, max: u32) -> Result<Page, EngineError> {
         let query = sqlx::query(self.either(REAP, REAP_TO_OUTBOX)).bind(i64::from(max));
-        let rows = self.rows(self.with_source(query)).await?;
-        self.count_outbox_rows(&rows)?;
+        let rows = self.rows_dispatching(query).await?;
         let mut ready = HashSet::new();
         for row in &rows {
             if row.try_get::<bool, _>(1)? {

@@ -7,17 +7,17 @@
 //! statement failed or was given up half-way goes back to sqlx, which tests it and opens another if it is dead.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::histogram;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow, Postgres};
-use sqlx::query::Query;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow, Postgres};
 use sqlx::{Error, PgPool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Store;
+use super::dispatch::PgQuery;
 use crate::EngineError;
 
 /// How long a statement waits for a connection.
@@ -48,12 +48,16 @@ impl Pool {
         }
     }
 
+    fn idle(&self) -> MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn lend(self: &Arc<Self>) -> Result<(PoolConnection<Postgres>, OwnedSemaphorePermit), Error> {
         let permit = tokio::time::timeout(WAIT_MAX, self.permits.clone().acquire_owned()).await;
         let permit = permit
             .map_err(|_| Error::PoolTimedOut)?
             .map_err(|_| Error::PoolClosed)?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.connections.acquire().await?,
@@ -64,7 +68,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        let idle = std::mem::take(self.idle.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let idle = std::mem::take(&mut *self.idle());
         // Nothing to go back to, and perhaps no runtime to test it on.
         idle.into_iter().for_each(|connection| drop(connection.leak()));
     }
@@ -98,10 +102,7 @@ impl Lent {
             _permit,
         } = self;
         drop(held);
-        pool.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
+        pool.idle().push(connection);
     }
 }
 
@@ -143,7 +144,7 @@ impl Store {
     ///
     /// # Errors
     /// If no connection is free in time, PostgreSQL does not answer, or it refuses the statement.
-    pub(super) async fn rows(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, EngineError> {
+    pub(super) async fn rows(&self, query: PgQuery<'_>) -> Result<Vec<PgRow>, EngineError> {
         let mut lent = self.connection().await?;
         let rows = query.fetch_all(&mut *lent).await?;
         lent.give_back();
@@ -154,7 +155,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::rows`].
-    pub(super) async fn row(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Option<PgRow>, EngineError> {
+    pub(super) async fn row(&self, query: PgQuery<'_>) -> Result<Option<PgRow>, EngineError> {
         Ok(self.rows(query).await?.pop())
     }
 }

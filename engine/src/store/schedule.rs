@@ -58,8 +58,7 @@ impl Store {
     /// If the database does not answer.
     pub async fn promote(&self, max: u32) -> Result<Page, EngineError> {
         let query = sqlx::query(self.either(PROMOTE, PROMOTE_TO_OUTBOX)).bind(i64::from(max));
-        let rows = self.rows(self.with_source(query)).await?;
-        self.count_outbox_rows(&rows)?;
+        let rows = self.rows_dispatching(query).await?;
         let ready = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         Page::of(&rows, max, ready)
     }

@@ -92,8 +92,7 @@ impl Store {
             .bind(definitions)
             .bind(payloads)
             .bind(delays);
-        let rows = self.rows(self.with_source(query)).await?;
-        self.count_outbox_rows(&rows)?;
+        let rows = self.rows_dispatching(query).await?;
         rows.iter().map(|row| Ok(InstanceId(row.try_get("id")?))).collect()
     }
 }

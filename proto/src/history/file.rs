@@ -261,7 +261,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = written(directory.path());
         // Written before record 1_000: not the first one that is too late ends the history.
-        let file = read_file_up_to(&path, MonotonicNs(1_000)).unwrap();
+        let file = read_file_up_to(&path, Some(MonotonicNs(1_000))).unwrap();
         let wanted: Vec<Record> = records().into_iter().filter(|record| record.at.0 <= 1_000).collect();
         assert_eq!(wanted.len(), 1_001);
         assert!(file.records().eq(wanted.iter().copied()) && file.records().eq(wanted));

@@ -34,18 +34,14 @@ pub enum ReadError {
 /// # Errors
 /// If it can't be read, or is not a history.
 pub fn read_file(path: &Path) -> Result<HistoryFile, ReadError> {
-    read(path, None)
+    read_file_up_to(path, None)
 }
 
-/// The same, without the records of later than `last`.
+/// The same, without the records of later than `last`, if it names a moment.
 ///
 /// # Errors
 /// If it can't be read, or is not a history.
-pub fn read_file_up_to(path: &Path, last: MonotonicNs) -> Result<HistoryFile, ReadError> {
-    read(path, Some(last))
-}
-
-fn read(path: &Path, last: Option<MonotonicNs>) -> Result<HistoryFile, ReadError> {
+pub fn read_file_up_to(path: &Path, last: Option<MonotonicNs>) -> Result<HistoryFile, ReadError> {
     let broken = |source| ReadError::Io {
         path: path.to_owned(),
         source,

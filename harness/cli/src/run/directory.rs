@@ -58,7 +58,6 @@ impl RunDirectory {
     /// # Errors
     /// If it can't be made.
     pub fn create_free(parent: &Path, name: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(parent).with_context(|| format!("can't make {}", parent.display()))?;
         let numbered = |number: u32| parent.join(format!("{}-{number}", name.display()));
         let mut names = std::iter::once(parent.join(name)).chain((2..).map(numbered));
         let free = names.find(|path| !path.exists()).unwrap_or_default();
@@ -158,6 +157,6 @@ mod tests {
         assert_eq!(made, ["decision-now", "decision-now-2", "decision-now-3"]);
         fs::write(parent.path().join("file"), "").unwrap();
         let error = RunDirectory::create_free(&parent.path().join("file"), Path::new("x")).unwrap_err();
-        assert!(error.to_string().contains("can't make"), "{error}");
+        assert!(error.to_string().contains("can't make the run's directory"), "{error}");
     }
 }

@@ -2,13 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 
 use anyhow::Context;
 use crossover_evidence::samples::Sample;
 use crossover_evidence::snapshot::{Snapshot, Topics};
 use crossover_proto::clock::MonotonicNs;
-use crossover_proto::history::{HistoryFile, read_file, read_file_up_to};
+use crossover_proto::history::{HistoryFile, read_file_up_to};
 
 use super::directory::RunDirectory;
 use super::meta::RunMeta;
@@ -65,11 +64,7 @@ fn read_history(directory: &RunDirectory, last: Option<MonotonicNs>) -> anyhow::
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();
     paths.sort();
-    let read = |path: &PathBuf| match last {
-        Some(last) => read_file_up_to(path, last),
-        None => read_file(path),
-    };
-    paths.iter().map(|path| Ok(read(path)?)).collect()
+    paths.iter().map(|path| Ok(read_file_up_to(path, last)?)).collect()
 }
 
 /// A torn last line, left by a kill, is passed over.

@@ -2,8 +2,8 @@
 //! what is left, until the interval is narrow enough.
 //!
 //! Answers may be noisy. One that says nothing is asked for again, once, by a longer step; so are two that contradict each
-//! other (a rate that held above one that did not). What stays contradictory or unknown widens the interval: its ends are the highest
-//! rate that held with no failure at or below it, and the lowest failure with nothing that held at or above it.
+//! other (a rate that held above one that did not). What stays contradictory or unknown widens the interval: its ends are
+//! the highest rate that held with no failure at or below it, and the lowest failure with nothing that held at or above it.
 //! The state is the list of steps, so a search that was broken off goes on from it.
 
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,13 @@ use crossover_proto::{InstanceId, JobId};
 /// No place.
 const NONE: u32 = u32::MAX;
 
+/// Sorted, each once.
+fn each_once<T: Ord>(mut ids: Vec<T>) -> Vec<T> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 /// Sorted job ids, each with its place.
 #[derive(Debug, Default)]
 pub(crate) struct JobIndex {
@@ -15,10 +22,8 @@ pub(crate) struct JobIndex {
 
 impl JobIndex {
     /// Indexes these ids, in any order and some of them perhaps twice.
-    pub(crate) fn of(mut ids: Vec<i64>) -> Self {
-        ids.sort_unstable();
-        ids.dedup();
-        Self::of_sorted(ids)
+    pub(crate) fn of(ids: Vec<i64>) -> Self {
+        Self::of_sorted(each_once(ids))
     }
 
     /// With these ids, too. Places change if there are any.
@@ -73,10 +78,8 @@ pub(crate) struct InstanceIndex {
 
 impl InstanceIndex {
     /// Indexes these ids, in any order and some of them perhaps twice.
-    pub(crate) fn of(mut ids: Vec<u128>) -> Self {
-        ids.sort_unstable();
-        ids.dedup();
-        Self::of_sorted(ids)
+    pub(crate) fn of(ids: Vec<u128>) -> Self {
+        Self::of_sorted(each_once(ids))
     }
 
     /// With these ids, too. Places change if there are any.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossover_engine::store::Store;
 use crossover_proto::InstanceId;
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection, PgTransaction};
 
 use super::{connect, start};
 use crate::servers::{Database, engine_url, servers};
@@ -24,6 +24,16 @@ async fn end_backends(database: &Database) {
     let end = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
         WHERE application_name = 'crossover-pool' AND datname = current_database()";
     database.number(end).await;
+}
+
+/// Holds all instances, so that a statement waits for them.
+async fn locked(holder: &mut PgConnection) -> PgTransaction<'_> {
+    let mut transaction = holder.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM instance FOR UPDATE")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction
 }
 
 async fn look(store: &Store) -> bool {
@@ -62,12 +72,7 @@ async fn a_statement_that_was_given_up_half_way_takes_its_connection_out_of_turn
     let store = store(&database, 1);
     let ids = start(&store, &[1], 1, Duration::ZERO).await;
     let mut holder = connect(&database).await;
-    let mut transaction = holder.begin().await.unwrap();
-    sqlx::query("SELECT 1 FROM instance WHERE id = $1 FOR UPDATE")
-        .bind(ids[0].0)
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
+    let transaction = locked(&mut holder).await;
     let cancelled = tokio::time::timeout(Duration::from_millis(300), store.cancel(&ids)).await;
     assert!(cancelled.is_err(), "the row is locked");
     transaction.rollback().await.unwrap();
@@ -97,11 +102,7 @@ async fn who_waits_too_long_for_a_connection_is_told() {
     let store = store(&database, 1);
     let ids = start(&store, &[1], 1, Duration::ZERO).await;
     let mut holder = connect(&database).await;
-    let mut transaction = holder.begin().await.unwrap();
-    sqlx::query("SELECT 1 FROM instance FOR UPDATE")
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
+    let transaction = locked(&mut holder).await;
     let waiting = {
         let store = store.clone();
         tokio::spawn(async move { store.cancel(&ids).await })
