@@ -96,7 +96,7 @@ fn queues(result: &RunResult, series: &Series) -> Vec<Figure> {
         figure(
             "unfinished",
             unfinished.map_or_else(|| NONE.to_owned(), number),
-            "jobs, at most",
+            "jobs, most at a second's end",
         ),
     ];
     if let Some(outbox) = &result.outbox {
