@@ -79,6 +79,13 @@ impl Kafka {
         config
     }
 
+    /// Do producers compress what they send?
+    #[must_use]
+    pub fn compresses(&self) -> bool {
+        let asked = |key: &str| ["compression.codec", "compression.type"].contains(&key);
+        self.properties.iter().any(|(key, value)| asked(key) && value != "none")
+    }
+
     /// The topic of a job type.
     #[must_use]
     pub fn topic(&self, job_type: &str) -> String {

@@ -26,6 +26,8 @@ pub(super) struct Route {
     pub(super) partitions: Partitions,
     /// Records may be sent. Otherwise its rows are not read ("parked").
     pub(super) open: bool,
+    /// Largest batch that the topic takes, in bytes, when it was last asked; `None` if it does not say.
+    pub(super) limit: Option<usize>,
     /// The topic was seen, or made, since it was parked.
     there: bool,
     /// Refusals since the last acknowledgement.
@@ -70,6 +72,7 @@ impl Routes {
             topic: self.kafka.topic(job_type),
             partitions: Partitions::new(self.partitions),
             open: false,
+            limit: None,
             there: false,
             refusals: 0,
             not_before: None,
@@ -90,8 +93,14 @@ impl Routes {
     }
 
     /// The topic of a job type is there: it is opened when its wait is over.
-    pub(super) fn set_there(&mut self, place: usize) {
+    pub(super) fn set_there(&mut self, place: usize, limit: Option<usize>) {
         self.routes[place].there = true;
+        self.routes[place].limit = limit;
+    }
+
+    /// Largest batch that every topic takes, as far as they say.
+    pub(super) fn smallest_limit(&self) -> Option<usize> {
+        self.routes.iter().filter_map(|route| route.limit).min()
     }
 
     /// The topic of an open route does not take records: parked until it is there, and for the time that is returned.
@@ -145,12 +154,12 @@ mod tests {
     fn a_topic_that_goes_on_refusing_is_opened_less_and_less_often() {
         let mut routes = routes();
         let mut now = Instant::now();
-        routes.set_there(0);
+        routes.set_there(0, None);
         assert!(routes.open_due(now), "no wait before the first record");
         let mut waits = Vec::new();
         for _ in 0..12 {
             let wait = routes.park(0, now);
-            routes.set_there(0);
+            routes.set_there(0, None);
             assert!(!routes.open_due(now + wait / 2));
             assert_eq!(routes.parked(), ["mail"]);
             now += wait;
@@ -167,7 +176,7 @@ mod tests {
     #[test]
     fn a_topic_that_is_missing_stays_parked_however_long() {
         let mut routes = routes();
-        routes.set_there(0);
+        routes.set_there(0, None);
         let now = Instant::now();
         routes.open_due(now);
         routes.park(0, now);

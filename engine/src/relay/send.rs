@@ -11,6 +11,7 @@
 //!
 //! It must not know the outbox.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,14 +22,19 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
 use tokio::sync::Notify;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::EngineError;
 use crate::kafka::Kafka;
 
 /// librdkafka's default: just below the broker's default for the largest batch.
 pub(super) const BATCH_BYTES_MAX: u32 = 1_000_000;
-/// Batches are made no smaller than this, however often the broker refuses larger ones.
-pub(super) const BATCH_BYTES_MIN: u32 = 16_384;
+/// Batches are made no smaller than this, however often a broker refuses larger ones that does not say its limit.
+pub(super) const BATCH_BYTES_MIN: u32 = 1_024;
+
+/// A new producer asks for metadata after each of these.
+const HURRY_MS: [u64; 6] = [2, 4, 8, 16, 32, 64];
+const HURRY_WITHIN: Duration = Duration::from_millis(100);
 
 /// How a producer gathers records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,9 @@ pub(super) struct Delivery {
 pub(super) struct Sender {
     /// `None` once it was ended.
     producer: Option<ThreadedProducer<Reports>>,
+    /// Hurries its start.
+    hurry: Option<JoinHandle<()>>,
+    ending: Arc<AtomicBool>,
     inbox: Arc<Inbox>,
     batching: Batching,
 }
@@ -126,11 +135,18 @@ impl Sender {
             Batching::Single => config.set("batch.num.messages", "1"),
         };
         let inbox = Arc::<Inbox>::default();
-        let producer = config
+        let producer: ThreadedProducer<Reports> = config
             .create_with_context(Reports(inbox.clone()))
             .map_err(|error| EngineError::Kafka(format!("the producer's settings are refused: {error}")))?;
+        let ending = Arc::<AtomicBool>::default();
+        let hurry = spawn_blocking({
+            let (producer, ending) = (producer.clone(), ending.clone());
+            move || hurry(&producer, &ending)
+        });
         Ok(Self {
             producer: Some(producer),
+            hurry: Some(hurry),
+            ending,
             inbox,
             batching,
         })
@@ -182,11 +198,40 @@ impl Sender {
     /// Ends the producer: nothing of it is on its way any more when this returns. Takes up to a second, off the async
     /// threads. Answers the last reports.
     pub(super) async fn end(&mut self) -> Vec<Delivery> {
-        self.purge_unsent();
-        let producer = self.producer.take();
-        // A panic in it is logged by the runtime.
-        let _ = tokio::task::spawn_blocking(move || drop(producer)).await;
+        if let Some(ending) = self.begin_end() {
+            // A panic in it is logged by the runtime.
+            let _ = ending.await;
+        }
         self.inbox.take()
+    }
+
+    /// Ends the producer, of which nothing is on its way any more: nobody has to wait.
+    pub(super) fn end_settled(&mut self) {
+        drop(self.begin_end());
+    }
+
+    fn begin_end(&mut self) -> Option<JoinHandle<()>> {
+        self.purge_unsent();
+        self.ending.store(true, Ordering::Relaxed);
+        let (producer, hurry) = (self.producer.take()?, self.hurry.take()?);
+        Some(tokio::spawn(async move {
+            // It has the producer, too: the last one ends it.
+            let _ = hurry.await;
+            let _ = spawn_blocking(move || drop(producer)).await;
+        }))
+    }
+}
+
+/// librdkafka asks for a producer's id when it has first heard of the brokers: on its bootstrap connection, which it drops at
+/// that moment for the broker's own, so it fails, and is tried again half a second later, or with the next metadata.
+fn hurry(producer: &ThreadedProducer<Reports>, ending: &AtomicBool) {
+    for pause in HURRY_MS.map(Duration::from_millis) {
+        std::thread::sleep(pause);
+        if ending.load(Ordering::Relaxed) {
+            return;
+        }
+        // All that matters is that an answer comes.
+        let _ = producer.client().fetch_metadata(None, HURRY_WITHIN);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The topics: made where they are missing, and looked at before anything is sent to them.
+//! The topics: made where they are missing, and looked at, with their limits, before anything is sent to them.
 //!
 //! A job type can be sent as soon as its own topic is there. Its dead-letter topic is made with it, and tried for as long as
 //! it is missing: without it, a record that can't be read would hold up its partition.
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
+use super::limits;
 use crate::EngineError;
 use crate::kafka::Kafka;
 
@@ -40,11 +41,19 @@ pub(super) struct Shape {
     pub(super) replication: u32,
 }
 
+/// A job type whose topic is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ready {
+    pub(super) job_type: String,
+    /// Largest batch that the topic takes, in bytes; `None` if that is not for this client to know.
+    pub(super) limit: Option<usize>,
+}
+
 /// Makes topics, on a task of its own.
 #[derive(Debug)]
 pub(super) struct Maker {
     wanted: mpsc::UnboundedSender<String>,
-    ready: mpsc::UnboundedReceiver<String>,
+    ready: mpsc::UnboundedReceiver<Ready>,
     task: JoinHandle<()>,
 }
 
@@ -56,16 +65,16 @@ impl Maker {
         Self { wanted, ready, task }
     }
 
-    /// Asks for the topics of a job type.
+    /// Asks for the topics of a job type, and for its limit anew.
     pub(super) fn want(&self, job_type: &str) {
         // The task lives as long as we do.
         let _ = self.wanted.send(job_type.to_owned());
     }
 
-    /// A job type whose topic is there. May be dropped and called again.
-    pub(super) async fn ready(&mut self) -> String {
+    /// A job type that was asked for, or whose limit has changed. May be dropped and called again.
+    pub(super) async fn ready(&mut self) -> Ready {
         match self.ready.recv().await {
-            Some(job_type) => job_type,
+            Some(ready) => ready,
             None => std::future::pending().await,
         }
     }
@@ -81,7 +90,7 @@ async fn make_all(
     shape: Shape,
     client_id: String,
     mut wishes: mpsc::UnboundedReceiver<String>,
-    done: mpsc::UnboundedSender<String>,
+    done: mpsc::UnboundedSender<Ready>,
 ) {
     let Ok(admin) = shape
         .admin(&client_id)
@@ -91,7 +100,7 @@ async fn make_all(
     };
     // All job types that were ever asked for, and those that somebody waits for.
     let (mut known, mut waited_for) = (BTreeSet::new(), BTreeSet::new());
-    let mut told = BTreeMap::new();
+    let (mut limits, mut told) = (BTreeMap::new(), BTreeMap::new());
     let mut wait = RETRY;
     loop {
         let pause = if waited_for.is_empty() { LOOK_AGAIN } else { wait };
@@ -108,10 +117,11 @@ async fn make_all(
         }
         match shape.look_and_make(&admin, &known).await {
             Ok(round) => {
-                for job_type in round.ready {
-                    if waited_for.remove(&job_type) {
+                for ready in round.ready {
+                    let before = limits.insert(ready.job_type.clone(), ready.limit);
+                    if waited_for.remove(&ready.job_type) || before != Some(ready.limit) {
                         // Nobody waits any more: the lead is lost.
-                        let _ = done.send(job_type);
+                        let _ = done.send(ready);
                     }
                 }
                 // Each is said once, not every two seconds.
@@ -131,7 +141,7 @@ async fn make_all(
 #[derive(Debug, Default)]
 struct Round {
     /// Job types that can be sent.
-    ready: Vec<String>,
+    ready: Vec<Ready>,
     /// By topic, for people.
     problems: BTreeMap<String, String>,
 }
@@ -180,6 +190,8 @@ impl Shape {
     async fn look_and_make(&self, admin: &Arc<Admin>, wanted: &BTreeSet<String>) -> Result<Round, String> {
         let existing = look(admin).await?;
         let mut refused = self.make_missing(admin, &existing, wanted).await?;
+        let topics: Vec<String> = wanted.iter().map(|job_type| self.kafka.topic(job_type)).collect();
+        let limits = limits::ask(admin, &topics, &options()).await?;
         let mut round = Round::default();
         for job_type in wanted {
             let (topic, dead) = (self.kafka.topic(job_type), self.kafka.dead_letter_topic(job_type));
@@ -189,7 +201,10 @@ impl Shape {
                 round.problems.insert(dead, problem);
             }
             match self.mismatch(&existing, job_type).or_else(|| refused.remove(&topic)) {
-                None => round.ready.push(job_type.clone()),
+                None => round.ready.push(Ready {
+                    job_type: job_type.clone(),
+                    limit: limits.get(&topic).copied(),
+                }),
                 Some(problem) => {
                     let problem = format!("jobs of type {job_type} wait: {problem}");
                     round.problems.insert(topic, problem);
@@ -220,11 +235,8 @@ impl Shape {
             let partitions = i32::try_from(*partitions).unwrap_or(i32::MAX);
             new.push(NewTopic::new(topic, partitions, TopicReplication::Fixed(replication)));
         }
-        let options = AdminOptions::new()
-            .request_timeout(Some(ANSWER_WITHIN))
-            .operation_timeout(Some(ANSWER_WITHIN));
         let answers = admin
-            .create_topics(&new, &options)
+            .create_topics(&new, &options())
             .await
             .map_err(|error| error.to_string())?;
         let mut refused = BTreeMap::new();
@@ -259,6 +271,12 @@ impl Shape {
             _ => format!("topic {topic} can't be made: {code}"),
         }
     }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(ANSWER_WITHIN))
+        .operation_timeout(Some(ANSWER_WITHIN))
 }
 
 /// All topics that a client may see. Asking for single ones would leave a handle of each in the client.

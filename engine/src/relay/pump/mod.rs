@@ -13,7 +13,7 @@ use std::time::Duration;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::history::Recorder;
 use metrics::gauge;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
 
 use outcomes::statement_failed;
 
@@ -21,11 +21,12 @@ use crate::EngineError;
 use crate::kafka::Kafka;
 use crate::relay::desk::Desk;
 use crate::relay::flight::Flight;
+use crate::relay::held::Held;
 use crate::relay::lead::Lead;
 use crate::relay::routes::Routes;
 use crate::relay::send::{BATCH_BYTES_MAX, Batching, Delivery, Sender};
 use crate::relay::session::Session;
-use crate::relay::topics::Maker;
+use crate::relay::topics::{Maker, Ready};
 use crate::relay::wake::Listener;
 use crate::service::{Stop, stopped};
 use crate::store::outbox::{Reading, RefusedRow, SentRow, mark_sent, read, refuse};
@@ -48,6 +49,10 @@ const MARK_GAP: Duration = Duration::from_millis(10);
 const MARK_ROWS: usize = 1_000;
 /// Deadlines and gauges are looked at this often.
 const CLOCK: Duration = Duration::from_millis(100);
+/// Once a record has failed, what the producer takes back is purged this often.
+const PURGE: Duration = Duration::from_millis(5);
+/// Once a record is refused for its size, the topic's limit is waited for this long.
+const LIMIT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a leader stopped pumping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,9 +111,10 @@ enum Event {
     Marked(Vec<SentRow>, Result<u64, EngineError>),
     Refused(Vec<RefusedRow>, Result<usize, EngineError>),
     Delivered(Vec<Delivery>),
-    TopicReady(String),
+    TopicReady(Ready),
     Look,
     MarksDue,
+    PurgeDue,
     Clock,
     LockLost,
     Stop,
@@ -131,6 +137,7 @@ pub(super) struct Pump<'a> {
     sender: Sender,
     routes: Routes,
     flight: Flight,
+    held: Held,
     phase: Phase,
     /// There may be rows to read.
     look: bool,
@@ -147,6 +154,8 @@ pub(super) struct Pump<'a> {
     suspects: HashSet<i64>,
     /// What the single sending of suspects has shown so far.
     shown: Shown,
+    /// The topic whose limit is waited for, and until when.
+    asked_limit: Option<(usize, Instant)>,
     batch_bytes: u32,
     failures: u32,
     not_before: Instant,
@@ -175,6 +184,7 @@ impl<'a> Pump<'a> {
             sender: Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?,
             routes: Routes::new(settings.kafka.clone(), settings.partitions),
             flight: Flight::default(),
+            held: Held::default(),
             phase: Phase::Sending,
             look: true,
             discard: false,
@@ -185,6 +195,7 @@ impl<'a> Pump<'a> {
             refused: Vec::new(),
             suspects: HashSet::new(),
             shown: Shown::default(),
+            asked_limit: None,
             batch_bytes: BATCH_BYTES_MAX,
             failures: 0,
             not_before: Instant::now(),
@@ -220,9 +231,11 @@ impl<'a> Pump<'a> {
             Event::Marked(rows, outcome) => self.on_marked(rows, outcome),
             Event::Refused(rows, outcome) => self.on_refused(rows, outcome),
             Event::Delivered(deliveries) => self.on_deliveries(deliveries)?,
-            Event::TopicReady(job_type) => self.on_topic_ready(&job_type),
+            Event::TopicReady(ready) => self.on_topic_ready(&ready),
             Event::Look => self.look = true,
             Event::MarksDue => {}
+            // Records on their way fail after the first one, are queued once more, and would wait there for ever.
+            Event::PurgeDue => self.sender.purge_unsent(),
             Event::Clock => self.on_clock(),
             Event::LockLost => return Ok(Some(End::LockLost)),
             Event::Stop => self.phase = Phase::Stopping(Instant::now() + DRAIN_WITHIN),
@@ -239,10 +252,11 @@ impl<'a> Pump<'a> {
             (rows, outcome) = self.marking.done() => Event::Marked(rows, outcome),
             (rows, outcome) = self.refusing.done() => Event::Refused(rows, outcome),
             outcome = self.reading.done() => Event::Read(outcome),
-            job_type = self.maker.ready() => Event::TopicReady(job_type),
+            ready = self.maker.ready() => Event::TopicReady(ready),
             () = self.listener.woken() => Event::Look,
             _ = self.interval.tick() => Event::Look,
             () = sleep_until(self.mark_at), if self.marks_wait() => Event::MarksDue,
+            () = sleep(PURGE), if self.failed => Event::PurgeDue,
             _ = self.clock.tick() => Event::Clock,
         }
     }
@@ -282,7 +296,7 @@ impl<'a> Pump<'a> {
             return None;
         }
         let batch = self.settings.batch.min(self.settings.window);
-        let room = self.settings.window.saturating_sub(self.flight.len());
+        let room = self.settings.window.saturating_sub(self.flight.len() + self.held.len());
         (room >= batch.div_ceil(2)).then(|| batch.min(room))
     }
 
@@ -291,7 +305,9 @@ impl<'a> Pump<'a> {
         self.discard = false;
         self.asked = max;
         let epoch = self.settings.fenced.then_some(self.lead.epoch);
-        let (in_flight, parked) = (self.flight.ids(), self.routes.parked());
+        let mut in_flight = self.flight.ids();
+        in_flight.extend(self.held.ids());
+        let parked = self.routes.parked();
         let max = u32::try_from(max).unwrap_or(u32::MAX);
         self.reading.begin(|mut session| async move {
             let rows = session.run(async |connection| read(connection, epoch, &in_flight, &parked, max).await);
@@ -320,19 +336,16 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn on_topic_ready(&mut self, job_type: &str) {
-        if let Some(place) = self.routes.place(job_type) {
-            self.routes.set_there(place);
+    fn on_topic_ready(&mut self, ready: &Ready) {
+        if let Some(place) = self.routes.place(&ready.job_type) {
+            self.routes.set_there(place, ready.limit);
             self.look |= self.routes.open_due(Instant::now());
+            self.on_limit(place);
         }
     }
 
     fn on_clock(&mut self) {
         self.look |= self.routes.open_due(Instant::now());
-        if self.failed {
-            // Records on their way fail after the first one, are queued once more, and would wait there for ever.
-            self.sender.purge_unsent();
-        }
         let now = MonotonicNs::now();
         let oldest = self.flight.oldest_open().map(|since| now.saturating_since(since));
         gauge!("relay_rows_in_flight").set(self.flight.open() as f64);

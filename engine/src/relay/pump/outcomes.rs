@@ -5,9 +5,10 @@ use metrics::counter;
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::Instant;
 
-use super::Pump;
+use super::{LIMIT_WITHIN, Pump};
 use crate::EngineError;
 use crate::relay::flight::ids_of;
+use crate::relay::limits::MAX_MESSAGE_BYTES;
 use crate::relay::send::{Batching, Delivery};
 use crate::store::outbox::{RefusedRow, SentRow};
 
@@ -44,8 +45,8 @@ impl Pump<'_> {
             counter!("relay_rows_sent_total").increment(acked.len() as u64);
             self.recorder.record_each(acked).map_err(EngineError::History)?;
         }
-        if failed.is_some() {
-            self.fail(failed);
+        if let Some(code) = failed {
+            self.fail(code);
         }
         Ok(())
     }
@@ -53,16 +54,14 @@ impl Pump<'_> {
     /// A row whose record is not in its topic: it will be read again, unless it is refused for good.
     pub(super) fn on_unsent(&mut self, id: i64, code: RDKafkaErrorCode) {
         use RDKafkaErrorCode::{
-            InvalidRecord, InvalidTimestamp, InvalidTopic, MessageBatchTooLarge, MessageSizeTooLarge, PolicyViolation,
-            TopicAuthorizationFailed, UnknownPartition, UnknownTopic, UnknownTopicOrPartition,
-            UnsupportedForMessageFormat,
+            InvalidRecord, InvalidTimestamp, InvalidTopic, PolicyViolation, TopicAuthorizationFailed, UnknownPartition,
+            UnknownTopic, UnknownTopicOrPartition, UnsupportedForMessageFormat,
         };
         match code {
-            MessageSizeTooLarge | MessageBatchTooLarge if self.sender.batching() == Batching::Single => {
-                return self.refuse(id);
-            }
-            MessageSizeTooLarge | MessageBatchTooLarge => {
+            _ if is_size(code) && self.sender.batching() == Batching::Single => return self.refuse(id),
+            _ if is_size(code) => {
                 self.suspects.insert(id);
+                self.ask_limit(id);
             }
             UnknownTopic
             | UnknownPartition
@@ -102,7 +101,7 @@ impl Pump<'_> {
         let (key, bytes) = (row.key, row.bytes);
         let topic = &self.routes.at(row.topic).topic;
         let reason = format!(
-            "the broker refuses the record of {bytes} bytes: more than max.message.bytes of topic {topic} allows"
+            "the broker refuses the record of {bytes} bytes: more than {MAX_MESSAGE_BYTES} of topic {topic} allows"
         );
         tracing::warn!(job = %key.job, outbox = id, "{reason}");
         self.refused.push(RefusedRow {
@@ -110,6 +109,29 @@ impl Pump<'_> {
             instance: key.instance,
             reason,
         });
+    }
+
+    /// A record was refused for its size: what does its topic take?
+    fn ask_limit(&mut self, id: i64) {
+        if let Some(place) = self.flight.get(id).map(|row| row.topic)
+            && self.asked_limit.is_none()
+        {
+            self.asked_limit = Some((place, Instant::now() + LIMIT_WITHIN));
+            self.maker.want(&self.routes.at(place).job_type);
+        }
+    }
+
+    /// A topic's limit is known anew: what was held for it is refused, or read again.
+    pub(super) fn on_limit(&mut self, place: usize) {
+        self.asked_limit = self.asked_limit.filter(|(asked, _)| *asked != place);
+        let answered = self.held.answered(place, self.routes.at(place).limit);
+        self.look |= answered.released > 0;
+        for (id, row) in answered.refused {
+            self.flight.add(id, row);
+            self.refuse(id);
+            // Later rows of its instance have waited.
+            self.look = true;
+        }
     }
 
     pub(super) fn on_marked(&mut self, mut rows: Vec<SentRow>, outcome: Result<u64, EngineError>) {
@@ -136,6 +158,12 @@ impl Pump<'_> {
             }
         }
     }
+}
+
+/// Does the broker refuse a record, or its batch, for its size?
+pub(super) fn is_size(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{MessageBatchTooLarge, MessageSizeTooLarge};
+    matches!(code, MessageSizeTooLarge | MessageBatchTooLarge)
 }
 
 pub(super) fn statement_failed(statement: &'static str, error: &EngineError) {

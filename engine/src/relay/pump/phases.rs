@@ -4,6 +4,7 @@ use metrics::{counter, gauge};
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::{Instant, timeout};
 
+use super::outcomes::is_size;
 use super::{End, LAST_MARK_WITHIN, Phase, Pump, RETRY, RETRY_MAX, SETTLE_WITHIN};
 use crate::EngineError;
 use crate::relay::send::{BATCH_BYTES_MIN, Batching, Sender};
@@ -18,9 +19,13 @@ impl Pump<'_> {
                 if single && (self.suspects.is_empty() || (settled && !self.look && self.reading.is_idle())) {
                     self.suspects.clear();
                     self.settle();
+                } else if !single && self.sender.batching() != self.batching() {
+                    self.settle();
                 }
             }
-            Phase::Settling(deadline) if settled || Instant::now() >= deadline => self.begin_again().await?,
+            Phase::Settling(deadline) if (settled && self.limit_is_known()) || Instant::now() >= deadline => {
+                self.begin_again().await?;
+            }
             Phase::Stopping(deadline) => {
                 let unmarked = self.flight.len() > 0;
                 if !unmarked || Instant::now() >= deadline {
@@ -34,14 +39,21 @@ impl Pump<'_> {
 
     /// A new producer; the next read begins at the lowest row that is not marked.
     pub(super) async fn begin_again(&mut self) -> Result<(), EngineError> {
-        let last = self.sender.end().await;
-        self.on_deliveries(last)?;
-        self.flight.remove_open();
-        let batching = match self.suspects.is_empty() {
-            true => Batching::Bytes(self.batch_bytes_from_now()),
-            false => Batching::Single,
-        };
-        let settings = self.settings;
+        if self.flight.open() == 0 {
+            self.sender.end_settled();
+        } else {
+            let last = self.sender.end().await;
+            self.on_deliveries(last)?;
+            self.flight.remove_open();
+        }
+        self.asked_limit = None;
+        if self.limit_explains() {
+            self.suspects.clear();
+        }
+        if self.suspects.is_empty() {
+            self.halve_batches_that_were_too_large();
+        }
+        let (settings, batching) = (self.settings, self.batching());
         self.sender = Sender::new(&settings.kafka, &settings.client_id, settings.linger, batching)?;
         self.routes.forget_partitions();
         self.phase = Phase::Sending;
@@ -50,8 +62,31 @@ impl Pump<'_> {
         Ok(())
     }
 
+    /// How records are to be gathered now. The smallest limit counts: a producer has one size for all topics.
+    fn batching(&self) -> Batching {
+        if !self.suspects.is_empty() {
+            return Batching::Single;
+        }
+        Batching::Bytes(self.batch_bytes_within_limits())
+    }
+
+    fn batch_bytes_within_limits(&self) -> u32 {
+        let limit = self.routes.smallest_limit().and_then(|limit| u32::try_from(limit).ok());
+        limit.map_or(self.batch_bytes, |limit| limit.clamp(1, self.batch_bytes))
+    }
+
+    /// Is no limit waited for, or not any more?
+    fn limit_is_known(&self) -> bool {
+        self.asked_limit.is_none_or(|(_, until)| Instant::now() >= until)
+    }
+
+    /// The producer made larger batches than a topic is now known to take: no record is suspect for having been in one.
+    fn limit_explains(&self) -> bool {
+        matches!(self.sender.batching(), Batching::Bytes(made) if self.batch_bytes_within_limits() < made)
+    }
+
     /// All suspects were sent one by one: was it one of them, or the batch?
-    fn batch_bytes_from_now(&mut self) -> u32 {
+    fn halve_batches_that_were_too_large(&mut self) {
         let shown = std::mem::take(&mut self.shown);
         if shown.good && !shown.too_large {
             self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_MIN);
@@ -60,7 +95,6 @@ impl Pump<'_> {
                 "a topic takes smaller batches than the producer made: they are halved"
             );
         }
-        self.batch_bytes
     }
 
     /// Ends the producer, and notes what was acknowledged meanwhile: each note saves a duplicate.
@@ -83,19 +117,20 @@ impl Pump<'_> {
     }
 
     /// Nothing that follows the failed record may be sent before it: stop, settle, begin again with a new producer.
-    pub(super) fn fail(&mut self, code: Option<RDKafkaErrorCode>) {
+    pub(super) fn fail(&mut self, code: RDKafkaErrorCode) {
         self.sender.purge_unsent();
         self.failed = true;
         if self.phase != Phase::Sending {
             return;
         }
         counter!("relay_send_failures_total").increment(1);
-        if let Some(code) = code {
-            tracing::warn!(%code, in_flight = self.flight.open(), "sending failed; what is on its way settles, then it goes on");
+        tracing::warn!(%code, in_flight = self.flight.open(), "sending failed; what is on its way settles, then it goes on");
+        // A record that is too large is not sent like that again: nothing is gained by waiting.
+        if !is_size(code) {
+            let wait = RETRY.saturating_mul(1 << self.failures.min(6)).min(RETRY_MAX);
+            self.failures += 1;
+            self.not_before = Instant::now() + wait;
         }
-        let wait = RETRY.saturating_mul(1 << self.failures.min(6)).min(RETRY_MAX);
-        self.failures += 1;
-        self.not_before = Instant::now() + wait;
         self.settle();
     }
 

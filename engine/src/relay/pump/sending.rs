@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{CLOCK, Phase, Pump};
 use crate::EngineError;
 use crate::relay::flight::Flying;
+use crate::relay::limits::batch_of_one;
 use crate::store::outbox::OutboxRow;
 
 /// Where a row goes: the place of its job type, and the partition of its instance.
@@ -43,20 +44,20 @@ impl Pump<'_> {
         counter!("relay_rows_read_total").increment(rows.len() as u64);
         for (target, row) in rows {
             if let Err(code) = self.send(target, row, at) {
-                self.fail(Some(code));
+                self.fail(code);
                 break;
             }
         }
         Ok(routed)
     }
 
-    /// Leaves out rows whose topic was not looked at yet, and those whose partition waits for its first acknowledgement: they
-    /// are read again then.
+    /// Leaves out rows whose topic was not looked at yet, those behind one that is held, and those whose partition waits for
+    /// its first acknowledgement: they are read again then.
     fn routed(&mut self, rows: Vec<OutboxRow>) -> Vec<(Target, OutboxRow)> {
         let mut routed = Vec::with_capacity(rows.len());
         for row in rows {
             match self.routes.place(&row.job_type) {
-                Some(place) if self.routes.at(place).open => {
+                Some(place) if self.routes.at(place).open && !self.held.holds(row.key.instance) => {
                     let partitions = self.routes.partitions_at(place);
                     let partition = partitions.of(&row.key.instance.to_wire());
                     if partitions.take(partition) {
@@ -72,6 +73,16 @@ impl Pump<'_> {
             }
         }
         routed
+    }
+
+    /// What a batch of this record alone would be, if its topic does not take it. What is compressed is smaller than it looks.
+    fn too_large(&self, place: usize, record: usize) -> Option<usize> {
+        let limit = self
+            .routes
+            .at(place)
+            .limit
+            .filter(|_| !self.settings.kafka.compresses())?;
+        Some(batch_of_one(record)).filter(|batch| *batch > limit)
     }
 
     fn send(&mut self, target: Target, row: OutboxRow, at: MonotonicNs) -> Result<(), RDKafkaErrorCode> {
@@ -97,6 +108,16 @@ impl Pump<'_> {
             since: at,
             settled: false,
         };
+        let too_large = self.too_large(place, record.len());
+        if too_large.is_some() || self.held.holds(key.instance) {
+            self.routes.partitions_at(place).give_back(partition);
+            if let Some(batch) = too_large {
+                self.held.add(id, flying, batch);
+                // It may have been raised since.
+                self.maker.want(&self.routes.at(place).job_type);
+            }
+            return Ok(());
+        }
         self.flight.add(id, flying);
         let (topic, key) = (&self.routes.at(place).topic, key.instance.to_wire());
         let sent = self.sender.send(topic, partition, &key, &record, id);

@@ -262,14 +262,17 @@ async fn all(
 /// What a run came to, as a line of a table.
 fn row(result: &RunResult) -> String {
     let ledger = &result.ledger;
+    let broken: Vec<&str> = problems(&result.checks, &result.claims).collect();
+    let broken = (!broken.is_empty()).then(|| format!("broken: {}", broken.join("; ")));
     let verdict = match code_of(result) {
         0 => "held".to_owned(),
         INTERRUPTED => "interrupted".to_owned(),
-        INVALID => format!("invalid: {}", result.run.invalid_reasons.join("; ")),
-        _ => {
-            let problems: Vec<&str> = problems(&result.checks, &result.claims).collect();
-            format!("broken: {}", problems.join("; "))
-        }
+        // What such a run has shown to be broken may still be so without the reason.
+        INVALID => std::iter::once(format!("invalid: {}", result.run.invalid_reasons.join("; ")))
+            .chain(broken)
+            .collect::<Vec<_>>()
+            .join("; "),
+        _ => broken.unwrap_or_else(|| "broken".to_owned()),
     };
     let recovery = result.faults.iter().filter_map(|fault| fault.recovery_s);
     let recovery = recovery.max_by(f64::total_cmp);

@@ -8,7 +8,7 @@ use crossover_proto::InstanceId;
 use crossover_proto::event::DispatchedJob;
 use crossover_testbed::Signal;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -210,6 +210,16 @@ impl Bed {
         let new = settings.iter().fold(new, |new, (key, value)| new.set(key, value));
         let made = self.admin().create_topics([&new], &AdminOptions::new()).await.unwrap();
         assert_eq!(made, [Ok(name)]);
+    }
+
+    /// Sets the largest batch that the topic of a job type takes.
+    pub async fn limit_messages(&self, job_type: &str, bytes: u32) {
+        let (topic, bytes) = (self.topic(job_type), bytes.to_string());
+        let limit = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("max.message.bytes", &bytes);
+        self.admin()
+            .alter_configs([&limit], &AdminOptions::new())
+            .await
+            .unwrap();
     }
 
     /// Deletes the topic of a job type.

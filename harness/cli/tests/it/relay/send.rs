@@ -129,6 +129,41 @@ async fn a_record_too_large_for_the_broker_becomes_a_dead_letter_and_its_neighbo
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
+async fn a_limit_that_is_lowered_and_raised_again_costs_one_new_producer_each_time() {
+    let bed = Bed::new().await;
+    bed.fill("work", 10, 5, 200).await;
+    let address = bed.relay("r1", &["--redispatch-after", "1h"]).await;
+    bed.all_sent().await;
+    bed.limit_messages("work", 4_000).await;
+    for _ in 0..10 {
+        bed.fill("work", 2, 1, 6_000).await;
+        // A batch of them is too large, too.
+        bed.fill("work", 4, 20, 200).await;
+        bed.all_sent().await;
+    }
+    let dead = "SELECT count(*) FROM job WHERE state = 'dead_letter' AND last_error LIKE '%max.message.bytes%'";
+    assert_eq!(bed.database.number(dead).await, 20);
+    assert_eq!(bed.metric(&address, "relay_rows_refused_total").await, 20.0);
+    assert_eq!(
+        bed.metric(&address, "relay_send_failures_total").await,
+        1.0,
+        "it has learnt the limit"
+    );
+
+    // No record had to fail for that.
+    bed.limit_messages("work", 1_000_000).await;
+    bed.fill("work", 2, 1, 6_000).await;
+    bed.fill("work", 4, 20, 200).await;
+    bed.all_sent().await;
+    assert_eq!(bed.database.number(dead).await, 20, "none that the topic takes");
+    assert_eq!(bed.metric(&address, "relay_send_failures_total").await, 1.0);
+    let unsent = "DELETE FROM outbox WHERE record_offset IS NULL";
+    assert_eq!(bed.database.execute(unsent).await, 20, "they have no record");
+    assert_eq!(bed.assert_all_arrived_in_order("work").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_broker_that_crashes_and_comes_back_loses_nothing() {
     let kafka = servers().await.own_kafka("kafka-of-the-relay").await;
     let bed = Bed::at(kafka.bootstrap()).await;
