@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 
 use crate::args::InstrumentArgs;
 use crate::failure::bad_input;
-use crate::run::{Clients, Load, record_cost_ns};
+use crate::run::{Generator, Load, record_cost_ns};
 use crate::scenario::Document;
 
 /// Runs the command.
@@ -74,7 +74,9 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
         .add_service(EngineServer::new(NullEngine))
         .serve_with_incoming(TcpListenerStream::new(listener));
     let server = tokio::spawn(server);
-    let clients = Clients::new(&[address])?;
+    let generator = Generator::start()?;
+    println!("the generator's threads: {}", generator.scheduling());
+    let clients = generator.clients(&[address])?;
     clients.warm().await?;
 
     let workload: Workload = document.workload.clone();
@@ -82,7 +84,7 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
     let recorder = Recorder::create(folder, "load")?;
     let load = Load::new(plan, workload, document.event_driven.partitions, clients, recorder);
     let origin = MonotonicNs::now().plus(std::time::Duration::from_millis(100));
-    load.drive(origin).await?;
+    load.drive(&generator, origin).await?;
     let settling = load.settle_meanwhile();
     load.settle(std::time::Instant::now() + std::time::Duration::from_secs(10))
         .await?;

@@ -196,6 +196,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left, control: Option<&Cont
         idle: samples::idle(samples, &scenario.plan.phases, origin),
         instrument: InstrumentInfo {
             record_ns: meta.record_ns,
+            generator_scheduling: meta.generator_scheduling.clone(),
             records: history.iter().map(HistoryFile::record_count).sum(),
             dropped_bytes: ledger.dropped_bytes(),
             sampler_query_ms_p50: query_ms,

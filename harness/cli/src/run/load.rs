@@ -1,7 +1,7 @@
 //! The open-loop generator: arrivals follow the plan, whatever the system does.
 //!
-//! One thread waits for each intended moment and hands the call to the runtime; nothing that the system does can hold
-//! it. Each arrival is a call of its own; only those that share one intended moment (a burst) go together. Each call
+//! One thread waits for each intended moment and hands the call to the generator's runtime; nothing that the system does
+//! can hold it. Each arrival is a call of its own; only those that share one intended moment (a burst) go together. Each call
 //! records `Sent` right before it is made and `Answered` after. A call without an answer is unknown, and is asked again
 //! with the same id, from the first moment on, until there is one ([`Load::settle_meanwhile`]); asking again records
 //! only its answer.
@@ -21,6 +21,7 @@ use crossover_proto::history::{Event, Outcome, Recorder};
 use tokio::task::JoinHandle;
 
 use super::clients::Clients;
+use super::generator::{Generator, hasten};
 
 /// Instances in one call of a burst, of the prefill and of the settling.
 const BATCH: usize = 500;
@@ -123,12 +124,14 @@ impl Load {
     ///
     /// # Errors
     /// If the history can't be written.
-    pub async fn drive(&self, origin: MonotonicNs) -> anyhow::Result<()> {
+    pub async fn drive(&self, generator: &Generator, origin: MonotonicNs) -> anyhow::Result<()> {
         let load = self.clone();
-        let runtime = tokio::runtime::Handle::current();
-        let pacing = std::thread::Builder::new()
-            .name("pacing".to_owned())
-            .spawn(move || load.pace(origin, &runtime));
+        let runtime = generator.handle().clone();
+        let pacing = std::thread::Builder::new().name("pacing".to_owned()).spawn(move || {
+            // The generator says if it is not permitted.
+            let _ = hasten();
+            load.pace(origin, &runtime);
+        });
         let pacing = pacing.context("can't start the pacing thread")?;
         tokio::task::spawn_blocking(move || pacing.join())
             .await?

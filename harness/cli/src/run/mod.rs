@@ -8,7 +8,7 @@
 //! | [`provider`] | processes or containers, and which broker |
 //! | [`acknowledgement`] | what an answer of each broker promises |
 //! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
-//! | [`load`] | the open-loop generator |
+//! | [`load`], [`generator`] | the open-loop generator, and its threads |
 //! | [`machine`] | which machine this is |
 //! | [`faults`] | the timeline of faults |
 //! | [`samplers`], [`counters`], [`lag`], [`progress`] | what is looked at meanwhile |
@@ -30,6 +30,7 @@ mod directory;
 mod downstream;
 mod drain;
 mod faults;
+mod generator;
 mod hypotheses;
 mod judge;
 mod lag;
@@ -64,6 +65,7 @@ pub use broker::GroupView;
 pub use clients::Clients;
 pub use control::run_with_control;
 pub use directory::RunDirectory;
+pub use generator::Generator;
 pub use judge::{Judged, for_each_job, judge, look};
 pub use load::Load;
 pub use meta::{DEBUG_BUILD, RunMeta, build_doubt, git_commit, now};

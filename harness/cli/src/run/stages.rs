@@ -16,8 +16,8 @@ use super::parts::Parts;
 use super::samplers::{Samplers, Sink};
 use super::servers::Servers;
 use super::{
-    Clients, Load, Options, Progress, RunDirectory, assigned, broker, drain, faults, record_cost_ns, reference,
-    snapshot, testbed, topics,
+    Clients, Generator, Load, Options, Progress, RunDirectory, assigned, broker, drain, faults, record_cost_ns,
+    reference, snapshot, testbed, topics,
 };
 use crate::args::Mode;
 use crate::scenario::Scenario;
@@ -193,7 +193,10 @@ impl Stages<'_> {
         interrupted: watch::Receiver<bool>,
     ) -> anyhow::Result<bool> {
         let document = Arc::new(self.scenario.document.clone());
-        let clients = Clients::new(&parts.replica_addresses())?;
+        let generator = Generator::start()?;
+        self.meta
+            .update(|meta| meta.generator_scheduling = Some(generator.scheduling()))?;
+        let clients = generator.clients(&parts.replica_addresses())?;
         clients.warm().await?;
         let plan = self.scenario.plan.clone();
         let (workload, partitions) = (document.workload.clone(), document.event_driven.partitions);
@@ -233,7 +236,9 @@ impl Stages<'_> {
         }
         let settling = load.settle_meanwhile();
         let faults = tokio::spawn(timeline.clone().run());
-        let ending = self.until_load_ends(&load, faults, origin, interrupted.clone()).await;
+        let ending = self
+            .until_load_ends(&load, &generator, faults, origin, interrupted.clone())
+            .await;
         timeline.heal().await;
         self.meta.update(|meta| meta.load_end_ns = Some(MonotonicNs::now().0))?;
         let was_interrupted = ending?;
@@ -255,12 +260,13 @@ impl Stages<'_> {
     async fn until_load_ends(
         &self,
         load: &Load,
+        generator: &Generator,
         mut faults: tokio::task::JoinHandle<anyhow::Result<()>>,
         origin: MonotonicNs,
         mut interrupted: watch::Receiver<bool>,
     ) -> anyhow::Result<bool> {
         let whole = async {
-            load.drive(origin).await?;
+            load.drive(generator, origin).await?;
             // The last phase lasts to its end, even if its last arrival came early.
             let end = origin.plus(self.scenario.plan.duration());
             tokio::time::sleep(end.saturating_since(MonotonicNs::now())).await;

@@ -151,6 +151,12 @@ pub fn instrument_pairs(result: &RunResult) -> Vec<(String, String)> {
             format!("{} (over 1 % is invalid)", percent(load.late_share)),
         ),
         pair(
+            "the generator's threads",
+            own.generator_scheduling
+                .clone()
+                .unwrap_or_else(|| "not noted".to_owned()),
+        ),
+        pair(
             "cost of one record",
             optional(own.record_ns, |ns| format!("{} ns", number(ns))),
         ),
