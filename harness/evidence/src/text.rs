@@ -40,8 +40,11 @@ pub(crate) fn measured(value: f64) -> String {
     }
 }
 
-/// A rate without needless decimals: `200/s`, `0.5/s`.
+/// A rate without needless decimals, not rounded: `2,000/s`, `0.5/s`.
 pub(crate) fn rate(per_s: f64) -> String {
+    if per_s.fract() == 0.0 && per_s >= 0.0 {
+        return format!("{}/s", grouped(per_s as u64));
+    }
     format!("{per_s}/s")
 }
 
@@ -65,5 +68,6 @@ mod tests {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(counted(1, "job"), "1 job");
         assert_eq!(counted(2_000, "job"), "2,000 jobs");
+        assert_eq!([2_000.0, 0.5, 1_234.5].map(rate), ["2,000/s", "0.5/s", "1234.5/s"]);
     }
 }

@@ -3,7 +3,7 @@
 use crossover_evidence::capacity::{Capacity, Interval, Step, StepVerdict, Variant};
 use crossover_evidence::result::Claim;
 
-use crate::format::{NONE, count, ms_or_none, number, percent, percent_or_none, rate, seconds};
+use crate::format::{NONE, count, ms_or_none, number, percent, percent_or_none, rate, seconds, sentence};
 
 /// What the page of one or several capacity searches shows.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +60,16 @@ impl CapacityPage<'_> {
         let mut sentences: Vec<String> = self.searches.iter().map(headline).collect();
         sentences.extend(self.groups().into_iter().filter(|group| group.len() > 1).map(agreement));
         sentences
+    }
+
+    /// What each search's interval rests on; of several, each with its search's name.
+    pub fn grounds(&self) -> Vec<String> {
+        let several = self.searches.len() > 1;
+        let named = |search: &Searched| match several {
+            true => format!("{}: {}", search.label(), ground(search)),
+            false => sentence(&ground(search)),
+        };
+        self.searches.iter().map(named).collect()
     }
 
     /// What must not be relied on.
@@ -129,17 +139,20 @@ fn headline(search: &Searched) -> String {
         Some(width) => format!(" (width {})", percent(width)),
         None => String::new(),
     };
+    format!("{}: {} holds{width}.", search.label(), interval(capacity.holds))
+}
+
+/// How many steps, why it ended, and what limited it.
+fn ground(search: &Searched) -> String {
+    let capacity = &search.capacity;
+    let plural = if capacity.steps.len() == 1 { "step" } else { "steps" };
     let steps = count(capacity.steps.len() as u64);
     let cause = match &capacity.plateau {
         Some(plateau) => format!(" What limited it: {}.", plateau.detail.trim_end_matches('.')),
         None => String::new(),
     };
     let ended = capacity.ended.as_deref().unwrap_or("it was broken off");
-    let label = search.label();
-    format!(
-        "{label}: {} holds{width}, by {steps} steps; {ended}.{cause}",
-        interval(capacity.holds)
-    )
+    format!("{steps} {plural}; {ended}.{cause}")
 }
 
 fn agreement(group: Vec<&Searched>) -> String {

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Interval, Step, StepVerdict};
+use crate::text::measured;
 
 /// How often one rate is tried.
 const TRIES_MAX: usize = 2;
@@ -178,6 +179,7 @@ fn outward(from: f64, factor: f64, settings: &Settings, rates: &[Rate]) -> Next 
             } else {
                 ("lowest", least)
             };
+            let end = measured(end);
             return Next::Done(format!("{end} jobs/s is the {what} rate that is tried"));
         }
         rate = further;

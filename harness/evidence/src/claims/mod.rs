@@ -6,6 +6,7 @@
 
 use crate::result::{Check, ClaimVerdict, FaultInfo, PhaseResult, RunResult};
 use crate::series::Series;
+use crate::text::measured;
 
 mod c01;
 mod c02;
@@ -108,6 +109,9 @@ fn outage<'a>(result: &'a RunResult, server: &str) -> Option<&'a FaultInfo> {
 fn rounded(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
+    }
+    if value.abs() >= 1_000.0 {
+        return measured(value);
     }
     let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
     format!("{value:.digits$}")

@@ -101,6 +101,8 @@ pub struct Identity {
     pub machine: Option<String>,
     /// The scenario of the evidence.
     pub scenario: String,
+    /// Has it a rate that can be searched for? One with a prefill or a sweep has none.
+    pub searchable: bool,
     /// The runs that it is drawn from.
     pub used: Vec<String>,
     /// The runs that it is not, each with the reason.
@@ -128,7 +130,11 @@ pub fn decide(identity: Identity, evidence: &Evidence, profile: &Profile, thresh
         caveats: sentence::caveats(&basis, identity.machine.as_deref(), &facts),
         condition_1: facts.ceiling_hit(),
         condition_2: facts.expertise,
-        next: next::commands(&basis, &facts, &identity.scenario),
+        next: next::commands(
+            &basis,
+            &facts,
+            Some(identity.scenario.as_str()).filter(|_| identity.searchable),
+        ),
         clauses,
         forecast,
         profile: profile.clone(),

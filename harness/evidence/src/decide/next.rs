@@ -16,9 +16,10 @@ pub struct Next {
     pub why: String,
 }
 
-/// The commands, the one that settles most first; none if the verdict needs none.
+/// The commands, the one that settles most first; none if the verdict needs none. A scenario that has no rate to search for is
+/// `None`: then the searches are of the one that is made for them.
 #[must_use]
-pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str) -> Vec<Next> {
+pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: Option<&str>) -> Vec<Next> {
     let (verdict, reason) = judge(facts);
     if verdict != Verdict::Inconclusive {
         return Vec::new();
@@ -109,11 +110,12 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str) -> Vec<Next> {
 }
 
 /// The command that searches for a variant's ceiling.
-fn search(variant: Variant, scenario: &str) -> String {
+fn search(variant: Variant, scenario: Option<&str>) -> String {
     let mode = match variant {
         Variant::PollingDefault => "polling",
         Variant::PollingTuned => "polling-tuned",
         Variant::EventDriven => "event-driven",
     };
+    let scenario = scenario.unwrap_or_default();
     format!("./just capacity {mode} {scenario}").trim_end().to_owned()
 }

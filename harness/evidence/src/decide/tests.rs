@@ -15,6 +15,7 @@ fn identity() -> Identity {
         decided_at: "2026-11-22T16:00:00Z".to_owned(),
         machine: Some("A processor (0badcafe)".to_owned()),
         scenario: "capacity".to_owned(),
+        searchable: true,
         ..Identity::default()
     }
 }
@@ -114,6 +115,16 @@ fn without_evidence_or_profile_it_is_inconclusive_and_names_what_to_run() {
     assert!(
         commands.contains(&"./just capacity event-driven capacity"),
         "{commands:?}"
+    );
+    let prefilled = Identity {
+        scenario: "contended".to_owned(),
+        searchable: false,
+        ..identity()
+    };
+    let decision = decide(prefilled, &Evidence::default(), &large(), &Thresholds::default());
+    assert_eq!(
+        decision.next[0].command, "./just capacity polling",
+        "its own would be refused"
     );
     let decision = of(&plateau_in_claiming(), &Profile::default());
     assert_eq!(decision.verdict, Verdict::Inconclusive);

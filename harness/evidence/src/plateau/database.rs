@@ -5,6 +5,7 @@ use super::window::Window;
 use super::{Cause, Finding, Observed, is_claim, percent};
 use crate::result::WaitShare;
 use crate::samples::{self, Sample, StatementUse, within};
+use crate::text::grouped;
 
 /// A transaction whose snapshot is older than this holds the horizon: the engine's own last milliseconds.
 const HELD_MS: u64 = 1_000;
@@ -216,7 +217,8 @@ impl Database {
 
     fn blocks_in_words(&self) -> String {
         self.blocks_per_row.map_or_else(String::new, |(now, cheapest)| {
-            format!("a claimed row took {now:.0} blocks, {cheapest:.0} at its cheapest")
+            let (now, cheapest) = (grouped(now.round() as u64), grouped(cheapest.round() as u64));
+            format!("a claimed row took {now} blocks, {cheapest} at its cheapest")
         })
     }
 
@@ -226,10 +228,10 @@ impl Database {
         let costliest = self.statements.iter().find(|one| is_meant(&one.statement));
         costliest.filter(|_| total > 0.0).map_or_else(String::new, |one| {
             format!(
-                ", {} the costliest of them: {:.2} ms a call, {:.0} blocks, {} of all statements' time",
+                ", {} the costliest of them: {:.2} ms a call, {} blocks, {} of all statements' time",
                 one.statement,
                 one.exec_ms / one.calls as f64,
-                one.blocks as f64 / one.calls as f64,
+                grouped((one.blocks as f64 / one.calls as f64).round() as u64),
                 percent(one.exec_ms / total)
             )
         })

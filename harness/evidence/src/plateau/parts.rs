@@ -7,6 +7,7 @@ use super::window::Window;
 use super::{Cause, Finding, Observed, percent};
 use crate::ledger::Mode;
 use crate::samples;
+use crate::text::grouped;
 
 /// How full the engine's parts were.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -55,8 +56,8 @@ impl Parts {
         });
         let broker = in_words(self.broker, "the outbox was not looked at", &|share| {
             format!(
-                "{share} of the unfinished jobs waited in the outbox, {:.0} rows on average",
-                self.outbox_mean
+                "{share} of the unfinished jobs waited in the outbox, {} rows on average",
+                grouped(self.outbox_mean.round() as u64)
             )
         });
         let mut all = vec![

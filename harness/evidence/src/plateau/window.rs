@@ -12,6 +12,7 @@ use super::{Observed, percent};
 use crate::ledger::{Ledger, Start};
 use crate::load::Arrivals;
 use crate::measure::{completed_at, dispatch};
+use crate::text::grouped;
 
 /// More than this share of what became due must be left over.
 const LEFT_MAX: f64 = 0.05;
@@ -69,12 +70,11 @@ fn timed(observed: &Observed<'_>, place: usize) -> Option<Window> {
         return None;
     }
     let detail = format!(
-        "in phase {} {} of the jobs that became due were left over: {:.0} had not started in its second quarter, {:.0} in its \
-         last",
+        "in phase {} {} of the jobs that became due were left over: {} had not started in its second quarter, {} in its last",
         phase.name,
         percent(left.share()),
-        left.before,
-        left.after
+        grouped(left.before.round() as u64),
+        grouped(left.after.round() as u64)
     );
     Some(Window {
         phase: place,

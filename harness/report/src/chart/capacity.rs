@@ -9,6 +9,9 @@ use crate::capacity::CapacityPage;
 use crate::format::{ms_tick, number};
 use crate::ticks::Axis;
 
+/// How strong the bar of an interval is that has one end.
+const OPEN: f64 = 0.35;
+
 fn plot(size: Size, across: Axis, up: Axis) -> Plot {
     let width = size.pick(960.0, 360.0);
     Plot {
@@ -101,35 +104,51 @@ fn curve(
     both(draw, alternative)
 }
 
-/// The interval of each search, one below the other, on one scale; empty if none has two ends.
+/// One search: what is between its ends is the interval; an end that was not found is open, and fades.
+struct Bar {
+    label: String,
+    ink: Ink,
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+/// The interval of each search, one below the other, on one scale; empty if none has an end.
 pub fn intervals(page: &CapacityPage) -> String {
-    let ends = |search: &crate::capacity::Searched| search.capacity.holds.low.zip(search.capacity.holds.high);
-    let closed: Vec<(String, Ink, (f64, f64))> = page
-        .searches
-        .iter()
-        .filter_map(|search| Some((search.label(), Ink::mode(search.capacity.variant.name()), ends(search)?)))
-        .collect();
-    if closed.is_empty() {
+    let bars = page.searches.iter().map(|search| Bar {
+        label: search.label(),
+        ink: Ink::mode(search.capacity.variant.name()),
+        low: search.capacity.holds.low,
+        high: search.capacity.holds.high,
+    });
+    let bars: Vec<Bar> = bars.filter(|bar| bar.low.or(bar.high).is_some()).collect();
+    let ends = bars.iter().flat_map(|bar| bar.low.into_iter().chain(bar.high));
+    let Some(most) = ends.reduce(f64::max) else {
         return String::new();
-    }
-    let most = closed.iter().map(|(_, _, (_, high))| *high).fold(0.0, f64::max);
+    };
     let draw = |size: Size| {
         let row = size.pick(26.0, 34.0);
-        let mut plot = plot(size, Axis::linear(most, 6), Axis::exact(0.0, closed.len() as f64, 1));
+        let mut plot = plot(size, Axis::linear(most, 6), Axis::exact(0.0, bars.len() as f64, 1));
         plot.left = size.pick(190.0, 12.0);
-        plot.bottom = plot.top + row * closed.len() as f64;
+        plot.bottom = plot.top + row * bars.len() as f64;
         plot.up.ticks.clear();
         let mut sheet = plot.sheet(size);
         plot.axes(&mut sheet, size, "jobs per second", number, |_| String::new());
-        for (index, (label, ink, (low, high))) in closed.iter().enumerate() {
+        for (index, bar) in bars.iter().enumerate() {
             let y = plot.top + row * (index as f64 + size.pick(0.5, 0.72));
-            let (from, to) = (plot.at(*low, 0.0).0, plot.at(*high, 0.0).0);
+            let from = bar.low.map_or(plot.left, |low| plot.at(low, 0.0).0);
+            let to = bar.high.map_or(plot.right, |high| plot.at(high, 0.0).0);
+            let opacity = if bar.low.and(bar.high).is_some() { 1.0 } else { OPEN };
             sheet.path(&[(plot.left, y), (plot.right, y)], Ink::GRID, 1.0);
-            sheet.rect((from, y - 5.0), (to.max(from + 2.0), y + 5.0), *ink, 1.0);
+            sheet.rect((from, y - 5.0), (to.max(from + 2.0), y + 5.0), bar.ink, opacity);
+            // The end that was found.
+            for end in bar.low.into_iter().chain(bar.high) {
+                let x = plot.at(end, 0.0).0;
+                sheet.rect((x - 1.0, y - 5.0), (x + 1.0, y + 5.0), bar.ink, 1.0);
+            }
             // A phone has its labels above the bars.
             match size {
-                Size::Wide => sheet.text((plot.left - 8.0, y), label, size.font(), Anchor::End, Ink::TEXT),
-                Size::Narrow => sheet.text((plot.left, y - 15.0), label, size.font(), Anchor::Start, Ink::TEXT),
+                Size::Wide => sheet.text((plot.left - 8.0, y), &bar.label, size.font(), Anchor::End, Ink::TEXT),
+                Size::Narrow => sheet.text((plot.left, y - 15.0), &bar.label, size.font(), Anchor::Start, Ink::TEXT),
             }
         }
         sheet

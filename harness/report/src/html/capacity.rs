@@ -40,6 +40,7 @@ fn banner(page: &CapacityPage) -> Markup {
             @for claim in page.claims {
                 p.lead { span.word { (claim.id) " " (claim_word(claim.verdict)) "." } (sentence(&claim.evidence)) }
             }
+            @for ground in page.grounds() { p { (ground) } }
             @for doubt in page.doubts() { p { (sentence(&doubt)) } }
             p.source {
                 "An interval, never a point: from the highest rate that held to the lowest above it that did not, on this machine now."
@@ -52,7 +53,12 @@ fn intervals(page: &CapacityPage) -> Markup {
     let drawing = chart::intervals(page);
     let rows: Vec<Vec<String>> = page.searches.iter().map(search_row).collect();
     let body = html! {
-        @if !drawing.is_empty() { div.card { figure { div.plot { (PreEscaped(drawing)) } } } }
+        @if !drawing.is_empty() { div.card { figure {
+            @if page.searches.iter().any(|search| search.capacity.holds.low.xor(search.capacity.holds.high).is_some()) {
+                figcaption { "A faint bar has one end: the other was not found" }
+            }
+            div.plot { (PreEscaped(drawing)) }
+        } } }
         (table(&SEARCH_HEADS, 2, &rows))
     };
     section("intervals", "What holds", true, &body)

@@ -11,7 +11,7 @@ pub fn capacity_terminal(page: &CapacityPage) -> String {
         &format!("{} · {} · {}", page.title, page.scenario, moment(page.started_at())),
         "",
     );
-    for line in page.sentences().iter().chain(&page.doubts()) {
+    for line in page.sentences().iter().chain(&page.grounds()).chain(&page.doubts()) {
         out.push_str(&wrap(&sentence(line), ""));
     }
     for claim in page.claims {
@@ -37,7 +37,7 @@ pub fn capacity_terminal(page: &CapacityPage) -> String {
 /// The searches as Markdown.
 pub fn capacity_markdown(page: &CapacityPage) -> String {
     let mut out = format!("### Crossover: {}\n\n", markdown(page.title));
-    for line in page.sentences().iter().chain(&page.doubts()) {
+    for line in page.sentences().iter().chain(&page.grounds()).chain(&page.doubts()) {
         out.push_str(&format!("- {}\n", markdown(&sentence(line))));
     }
     for claim in page.claims {

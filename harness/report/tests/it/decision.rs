@@ -58,6 +58,7 @@ pub fn decision(with_evidence: bool) -> Decision {
         decided_at: "2026-11-22T16:00:00Z".to_owned(),
         machine: with_evidence.then(|| "A processor (0badcafe)".to_owned()),
         scenario: "capacity".to_owned(),
+        searchable: true,
         used: capacities.iter().map(|capacity| capacity.id.clone()).collect(),
         left_out: vec![("capacity-old".to_owned(), "of another machine, <b>".to_owned())],
         ..Identity::default()

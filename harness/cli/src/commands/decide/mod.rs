@@ -16,7 +16,7 @@ use crate::args::DecideArgs;
 use crate::failure::bad_input;
 use crate::place;
 use crate::run::{RunDirectory, git_commit, now};
-use crate::scenario::read_toml;
+use crate::scenario::{self, Rates, read_toml};
 
 /// Runs the command. An inconclusive verdict is an answer, too: it names what to run next.
 ///
@@ -52,6 +52,7 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<ExitCode> {
         git_commit: git_commit(),
         decided_at: now(),
         machine,
+        searchable: is_searchable(&scenario),
         scenario,
         used,
         left_out,
@@ -59,6 +60,12 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<ExitCode> {
     let decision = decide(identity, &evidence, &profile, &thresholds);
     write(&directory, &decision)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Is it a scenario of ours with a rate to search for?
+fn is_searchable(name: &str) -> bool {
+    let scenario = place::scenario(place::BENCH, name).and_then(|path| scenario::load(&path, &[]));
+    scenario.is_ok_and(|scenario| Rates::of(&scenario.document).is_ok())
 }
 
 fn write(directory: &RunDirectory, decision: &Decision) -> anyhow::Result<()> {

@@ -93,7 +93,7 @@ fn where_all_or_nothing_holds_the_interval_is_open_and_says_so() {
             high: None
         }
     );
-    assert!(why.contains("100000 jobs/s is the highest"), "{why}");
+    assert!(why.contains("100,000 jobs/s is the highest"), "{why}");
     let (steps, why) = searched(&SETTINGS, exact(0.0));
     assert_eq!(
         interval(&steps),
