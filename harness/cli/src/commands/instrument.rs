@@ -75,7 +75,10 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
         .serve_with_incoming(TcpListenerStream::new(listener));
     let server = tokio::spawn(server);
     let generator = Generator::start()?;
-    println!("the generator's threads: {}", generator.scheduling());
+    match generator.refused() {
+        None => println!("the generator's threads: real-time, before all others"),
+        Some(refused) => println!("the generator's threads: like all others; {refused}"),
+    }
     let clients = generator.clients(&[address])?;
     clients.warm().await?;
 

@@ -46,12 +46,9 @@ impl Generator {
         &self.handle
     }
 
-    /// How its threads are scheduled, in words.
-    pub fn scheduling(&self) -> String {
-        match &self.refused {
-            None => "real-time, before all others".to_owned(),
-            Some(refused) => format!("like all others: {refused}"),
-        }
+    /// Why its threads are like all others; `None` if they come first.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     /// Clients whose connections its threads serve.
@@ -80,7 +77,9 @@ impl Drop for Generator {
 pub fn hasten() -> Result<(), String> {
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     let hastened = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
-    hastened.map_err(|error| format!("real-time threads are not permitted ({error})"))
+    hastened.map_err(|error| {
+        format!("real-time threads are not permitted ({error}); run it as root, or permit CAP_SYS_NICE")
+    })
 }
 
 #[cfg(test)]
@@ -98,9 +97,9 @@ mod tests {
         let realtime = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
         assert_eq!(
             inside == realtime,
-            generator.refused.is_none(),
-            "{}",
-            generator.scheduling()
+            generator.refused().is_none(),
+            "{:?}",
+            generator.refused()
         );
         assert_ne!(here, realtime, "no other thread is");
     }

@@ -196,7 +196,7 @@ fn build(meta: &RunMeta, scenario: &Scenario, left: &Left, control: Option<&Cont
         idle: samples::idle(samples, &scenario.plan.phases, origin),
         instrument: InstrumentInfo {
             record_ns: meta.record_ns,
-            generator_scheduling: meta.generator_scheduling.clone(),
+            generator_realtime: meta.generator_realtime,
             records: history.iter().map(HistoryFile::record_count).sum(),
             dropped_bytes: ledger.dropped_bytes(),
             sampler_query_ms_p50: query_ms,
@@ -364,8 +364,12 @@ fn run_info(meta: &RunMeta, scenario: &Scenario, duration: Duration) -> RunInfo 
 fn invalid_reasons(meta: &RunMeta, result: &RunResult) -> Vec<String> {
     let mut reasons = meta.invalid_reasons.clone();
     if result.load.late_share > LATE_SHARE_MAX {
+        let advice = match result.instrument.generator_realtime {
+            Some(false) => "; it could not come before all others: run it as root, or permit CAP_SYS_NICE",
+            Some(true) | None => "",
+        };
         reasons.push(format!(
-            "the generator was late: {:.1} % of arrivals were sent more than 10 ms after their time; at most 1 % is allowed",
+            "the generator was late: {:.1} % of arrivals were sent more than 10 ms after their time; at most 1 % is allowed{advice}",
             result.load.late_share * 100.0
         ));
     }

@@ -75,8 +75,8 @@ pub struct RunMeta {
     pub invalid_reasons: Vec<String>,
     /// Cost of one record (ns).
     pub record_ns: Option<f64>,
-    /// How the generator's threads are scheduled.
-    pub generator_scheduling: Option<String>,
+    /// Are the generator's threads real-time ones?
+    pub generator_realtime: Option<bool>,
     /// `pgbench` with the same statements (jobs/s).
     pub reference_jobs_per_s: Option<f64>,
     /// Faults, in order.
@@ -118,7 +118,7 @@ impl RunMeta {
             // Of the program that measures, not of the one that writes the report.
             invalid_reasons: build_doubt(),
             record_ns: None,
-            generator_scheduling: None,
+            generator_realtime: None,
             reference_jobs_per_s: None,
             faults: Vec::new(),
             events: Vec::new(),

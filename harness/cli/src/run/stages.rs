@@ -195,7 +195,12 @@ impl Stages<'_> {
         let document = Arc::new(self.scenario.document.clone());
         let generator = Generator::start()?;
         self.meta
-            .update(|meta| meta.generator_scheduling = Some(generator.scheduling()))?;
+            .update(|meta| meta.generator_realtime = Some(generator.refused().is_none()))?;
+        if let Some(refused) = generator.refused() {
+            self.meta.event(format!(
+                "the generator waits for a processor like all others: {refused}"
+            ));
+        }
         let clients = generator.clients(&parts.replica_addresses())?;
         clients.warm().await?;
         let plan = self.scenario.plan.clone();

@@ -248,9 +248,9 @@ pub struct IdlePart {
 pub struct InstrumentInfo {
     /// Cost of recording one event (ns), measured on this machine at the start.
     pub record_ns: Option<f64>,
-    /// How the generator's threads are scheduled, in words; `null` in runs from before it was noted.
+    /// Are the generator's threads real-time ones, before all others? `null` in runs from before it was noted.
     #[serde(default)]
-    pub generator_scheduling: Option<String>,
+    pub generator_realtime: Option<bool>,
     /// Records read.
     pub records: u64,
     /// Bytes of torn or damaged tails.

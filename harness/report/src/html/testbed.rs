@@ -152,9 +152,11 @@ pub fn instrument_pairs(result: &RunResult) -> Vec<(String, String)> {
         ),
         pair(
             "the generator's threads",
-            own.generator_scheduling
-                .clone()
-                .unwrap_or_else(|| "not noted".to_owned()),
+            match own.generator_realtime {
+                Some(true) => "real-time, before all others".to_owned(),
+                Some(false) => "like all others: real-time ones are not permitted here".to_owned(),
+                None => "not noted".to_owned(),
+            },
         ),
         pair(
             "cost of one record",
