@@ -1,15 +1,22 @@
-//! Rows that are larger than their topic takes, by what is known of it: each waits until the broker has said so once more,
-//! for the limit may have been raised. Rows of the same instance wait with it. Pure.
+//! Rows that are larger than their topic takes, by what is known of it: each waits for the next answer of the broker, for the
+//! limit may have been raised since the last one. Rows of the same instance wait with it. Pure.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crossover_proto::InstanceId;
+use crossover_proto::clock::MonotonicNs;
 
 use super::flight::Flying;
 
-/// All of them, by outbox row.
+/// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Held(HashMap<i64, Row>);
+pub(super) struct Held {
+    /// By outbox row.
+    rows: HashMap<i64, Row>,
+    /// How many rows of an instance are there.
+    instances: HashMap<InstanceId, usize>,
+}
 
 #[derive(Debug)]
 struct Row {
@@ -29,26 +36,41 @@ pub(super) struct Answered {
 
 impl Held {
     pub(super) fn add(&mut self, id: i64, row: Flying, batch: usize) {
-        self.0.insert(id, Row { row, batch });
+        *self.instances.entry(row.key.instance).or_default() += 1;
+        self.rows.insert(id, Row { row, batch });
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = i64> {
-        self.0.keys().copied()
+        self.rows.keys().copied()
     }
 
     /// Does a row of this instance wait?
     pub(super) fn holds(&self, instance: InstanceId) -> bool {
-        self.0.values().any(|held| held.row.key.instance == instance)
+        self.instances.contains_key(&instance)
+    }
+
+    /// The topic of a row that has waited for longer than that.
+    pub(super) fn overdue(&self, now: MonotonicNs, within: Duration) -> Option<usize> {
+        let mut rows = self.rows.values().map(|held| &held.row);
+        let row = rows.find(|row| now.saturating_since(row.since) > within)?;
+        Some(row.topic)
     }
 
     /// A topic takes batches of so many bytes, or does not say.
     pub(super) fn answered(&mut self, topic: usize, limit: Option<usize>) -> Answered {
         let mut answered = Answered::default();
-        for (id, held) in self.0.extract_if(|_, held| held.row.topic == topic) {
+        for (id, held) in self.rows.extract_if(|_, held| held.row.topic == topic) {
+            let instance = held.row.key.instance;
+            if let Some(count) = self.instances.get_mut(&instance) {
+                *count -= 1;
+                if *count == 0 {
+                    self.instances.remove(&instance);
+                }
+            }
             match limit {
                 Some(limit) if held.batch > limit => answered.refused.push((id, held.row)),
                 _ => answered.released += 1,
@@ -61,7 +83,6 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use crossover_proto::JobId;
-    use crossover_proto::clock::MonotonicNs;
     use crossover_proto::history::JobKey;
 
     use super::*;
@@ -107,7 +128,26 @@ mod tests {
             "a batch of exactly the limit is taken"
         );
         assert_eq!(held.ids().collect::<Vec<_>>(), [3], "another topic's");
+        assert!(!held.holds(instance_of(1)) && held.holds(instance_of(3)));
+    }
+
+    #[test]
+    fn an_instance_waits_for_the_last_of_its_rows() {
+        let mut held = held();
+        held.add(4, row(1, 1), 9_000);
+        held.answered(0, None);
+        assert!(held.holds(instance_of(1)), "its row of the other topic waits on");
+        held.answered(1, None);
         assert!(!held.holds(instance_of(1)));
+    }
+
+    #[test]
+    fn a_row_is_overdue_when_no_answer_came_in_time() {
+        let mut held = held();
+        let within = Duration::from_nanos(5);
+        assert_eq!(held.overdue(MonotonicNs(5), within), None);
+        held.answered(1, None);
+        assert_eq!(held.overdue(MonotonicNs(6), within), Some(0));
     }
 
     #[test]

@@ -26,7 +26,7 @@
 //! | a record is refused for good | everything settles, a new producer is made, the lowest unmarked rows are read | a moment |
 //! | … for its size | so it is once, and batches are within the topic's limit from then on | a moment |
 //! | … and the limit is not for the relay to know | sent once more as a batch of its own; refused again, its job is a dead letter | that job |
-//! | a row is larger than the topic's limit | the limit is asked for once more; the job is a dead letter, and no producer has seen it | that job |
+//! | a row is larger than the topic's limit | the limit is asked for once more, five seconds at most; the job is a dead letter, and no producer has seen it | that job |
 //! | a topic is missing, or takes no records | its job type is left out of reads for a while, doubled up to 30 s | that job type waits |
 //! | an acknowledged record is lost with its topic | the sweeper writes a new row | `redispatch_after` |
 //! | SIGTERM | nothing more is read; what is in flight is waited for, two seconds at most, and marked | nothing |

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::partitions::Partitions;
+use super::topics::Limit;
 use crate::kafka::Kafka;
 
 /// A topic that is only made again takes records at once: the first wait is short, and long enough for the others to be sent by
@@ -93,14 +94,24 @@ impl Routes {
     }
 
     /// The topic of a job type is there: it is opened when its wait is over.
-    pub(super) fn set_there(&mut self, place: usize, limit: Option<usize>) {
+    pub(super) fn set_there(&mut self, place: usize, limit: Limit) {
         self.routes[place].there = true;
-        self.routes[place].limit = limit;
+        match limit {
+            Limit::Bytes(bytes) => self.routes[place].limit = Some(bytes),
+            Limit::Unknown => self.forget_limit(place),
+            Limit::NotAnswered => {}
+        }
     }
 
-    /// Largest batch that every topic takes, as far as they say.
+    /// What is too large is for the broker to say.
+    pub(super) fn forget_limit(&mut self, place: usize) {
+        self.routes[place].limit = None;
+    }
+
+    /// Largest batch that every topic takes that may be written to, as far as they say.
     pub(super) fn smallest_limit(&self) -> Option<usize> {
-        self.routes.iter().filter_map(|route| route.limit).min()
+        let open = self.routes.iter().filter(|route| route.open);
+        open.filter_map(|route| route.limit).min()
     }
 
     /// The topic of an open route does not take records: parked until it is there, and for the time that is returned.
@@ -154,12 +165,12 @@ mod tests {
     fn a_topic_that_goes_on_refusing_is_opened_less_and_less_often() {
         let mut routes = routes();
         let mut now = Instant::now();
-        routes.set_there(0, None);
+        routes.set_there(0, Limit::Unknown);
         assert!(routes.open_due(now), "no wait before the first record");
         let mut waits = Vec::new();
         for _ in 0..12 {
             let wait = routes.park(0, now);
-            routes.set_there(0, None);
+            routes.set_there(0, Limit::Unknown);
             assert!(!routes.open_due(now + wait / 2));
             assert_eq!(routes.parked(), ["mail"]);
             now += wait;
@@ -176,7 +187,7 @@ mod tests {
     #[test]
     fn a_topic_that_is_missing_stays_parked_however_long() {
         let mut routes = routes();
-        routes.set_there(0, None);
+        routes.set_there(0, Limit::Unknown);
         let now = Instant::now();
         routes.open_due(now);
         routes.park(0, now);

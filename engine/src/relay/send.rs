@@ -217,6 +217,8 @@ impl Sender {
         Some(tokio::spawn(async move {
             // It has the producer, too: the last one ends it.
             let _ = hurry.await;
+            // What the broker has refused for the moment since then would be sent again.
+            producer.purge(PurgeConfig::default().queue().non_blocking());
             let _ = spawn_blocking(move || drop(producer)).await;
         }))
     }

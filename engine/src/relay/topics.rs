@@ -25,6 +25,8 @@ use crate::kafka::Kafka;
 
 /// A broker that is there answers in milliseconds; one that starts may need a moment.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Nobody waits longer for a topic because its limit is not known.
+const LIMITS_WITHIN: Duration = Duration::from_secs(1);
 /// Waits between rounds that left something to do: doubled from the first to the last.
 const RETRY: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
@@ -45,8 +47,17 @@ pub(super) struct Shape {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ready {
     pub(super) job_type: String,
-    /// Largest batch that the topic takes, in bytes; `None` if that is not for this client to know.
-    pub(super) limit: Option<usize>,
+    pub(super) limit: Limit,
+}
+
+/// Largest batch that a topic takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    Bytes(usize),
+    /// It is not for this client to know.
+    Unknown,
+    /// The broker was asked, and has not answered: what was known before stands.
+    NotAnswered,
 }
 
 /// Makes topics, on a task of its own.
@@ -118,8 +129,9 @@ async fn make_all(
         match shape.look_and_make(&admin, &known).await {
             Ok(round) => {
                 for ready in round.ready {
-                    let before = limits.insert(ready.job_type.clone(), ready.limit);
-                    if waited_for.remove(&ready.job_type) || before != Some(ready.limit) {
+                    let changed = ready.limit != Limit::NotAnswered
+                        && limits.insert(ready.job_type.clone(), ready.limit) != Some(ready.limit);
+                    if waited_for.remove(&ready.job_type) || changed {
                         // Nobody waits any more: the lead is lost.
                         let _ = done.send(ready);
                     }
@@ -191,7 +203,9 @@ impl Shape {
         let existing = look(admin).await?;
         let mut refused = self.make_missing(admin, &existing, wanted).await?;
         let topics: Vec<String> = wanted.iter().map(|job_type| self.kafka.topic(job_type)).collect();
-        let limits = limits::ask(admin, &topics, &options()).await?;
+        // Records can be sent without: a broker that says nothing of its settings may be there all the same.
+        let limits = limits::ask(admin, &topics, &options(LIMITS_WITHIN)).await;
+        let limits = limits.inspect_err(|error| tracing::debug!(%error, "limits of topics"));
         let mut round = Round::default();
         for job_type in wanted {
             let (topic, dead) = (self.kafka.topic(job_type), self.kafka.dead_letter_topic(job_type));
@@ -203,7 +217,10 @@ impl Shape {
             match self.mismatch(&existing, job_type).or_else(|| refused.remove(&topic)) {
                 None => round.ready.push(Ready {
                     job_type: job_type.clone(),
-                    limit: limits.get(&topic).copied(),
+                    limit: match &limits {
+                        Ok(limits) => limits.get(&topic).copied().map_or(Limit::Unknown, Limit::Bytes),
+                        Err(_) => Limit::NotAnswered,
+                    },
                 }),
                 Some(problem) => {
                     let problem = format!("jobs of type {job_type} wait: {problem}");
@@ -236,7 +253,7 @@ impl Shape {
             new.push(NewTopic::new(topic, partitions, TopicReplication::Fixed(replication)));
         }
         let answers = admin
-            .create_topics(&new, &options())
+            .create_topics(&new, &options(ANSWER_WITHIN))
             .await
             .map_err(|error| error.to_string())?;
         let mut refused = BTreeMap::new();
@@ -273,10 +290,10 @@ impl Shape {
     }
 }
 
-fn options() -> AdminOptions {
+fn options(within: Duration) -> AdminOptions {
     AdminOptions::new()
-        .request_timeout(Some(ANSWER_WITHIN))
-        .operation_timeout(Some(ANSWER_WITHIN))
+        .request_timeout(Some(within))
+        .operation_timeout(Some(within))
 }
 
 /// All topics that a client may see. Asking for single ones would leave a handle of each in the client.

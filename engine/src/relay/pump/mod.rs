@@ -13,7 +13,7 @@ use std::time::Duration;
 use crossover_proto::clock::MonotonicNs;
 use crossover_proto::history::Recorder;
 use metrics::gauge;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use outcomes::statement_failed;
 
@@ -26,7 +26,7 @@ use crate::relay::lead::Lead;
 use crate::relay::routes::Routes;
 use crate::relay::send::{BATCH_BYTES_MAX, Batching, Delivery, Sender};
 use crate::relay::session::Session;
-use crate::relay::topics::{Maker, Ready};
+use crate::relay::topics::{Limit, Maker, Ready};
 use crate::relay::wake::Listener;
 use crate::service::{Stop, stopped};
 use crate::store::outbox::{Reading, RefusedRow, SentRow, mark_sent, read, refuse};
@@ -53,6 +53,8 @@ const CLOCK: Duration = Duration::from_millis(100);
 const PURGE: Duration = Duration::from_millis(5);
 /// Once a record is refused for its size, the topic's limit is waited for this long.
 const LIMIT_WITHIN: Duration = Duration::from_secs(1);
+/// A row that is held for its size is sent after all if nobody has said by then that it is too large.
+const HELD_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a leader stopped pumping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +147,7 @@ pub(super) struct Pump<'a> {
     discard: bool,
     /// A record failed: what the producer still holds must not be sent.
     failed: bool,
+    purge_at: Instant,
     /// Most rows that the read under way may bring.
     asked: usize,
     acked: Vec<SentRow>,
@@ -189,6 +192,7 @@ impl<'a> Pump<'a> {
             look: true,
             discard: false,
             failed: false,
+            purge_at: Instant::now(),
             asked: 0,
             acked: Vec::new(),
             mark_at: Instant::now(),
@@ -235,7 +239,7 @@ impl<'a> Pump<'a> {
             Event::Look => self.look = true,
             Event::MarksDue => {}
             // Records on their way fail after the first one, are queued once more, and would wait there for ever.
-            Event::PurgeDue => self.sender.purge_unsent(),
+            Event::PurgeDue => self.purge(),
             Event::Clock => self.on_clock(),
             Event::LockLost => return Ok(Some(End::LockLost)),
             Event::Stop => self.phase = Phase::Stopping(Instant::now() + DRAIN_WITHIN),
@@ -256,7 +260,7 @@ impl<'a> Pump<'a> {
             () = self.listener.woken() => Event::Look,
             _ = self.interval.tick() => Event::Look,
             () = sleep_until(self.mark_at), if self.marks_wait() => Event::MarksDue,
-            () = sleep(PURGE), if self.failed => Event::PurgeDue,
+            () = sleep_until(self.purge_at), if self.failed => Event::PurgeDue,
             _ = self.clock.tick() => Event::Clock,
         }
     }
@@ -340,13 +344,19 @@ impl<'a> Pump<'a> {
         if let Some(place) = self.routes.place(&ready.job_type) {
             self.routes.set_there(place, ready.limit);
             self.look |= self.routes.open_due(Instant::now());
-            self.on_limit(place);
+            if ready.limit != Limit::NotAnswered {
+                self.on_limit(place);
+            }
         }
     }
 
     fn on_clock(&mut self) {
         self.look |= self.routes.open_due(Instant::now());
         let now = MonotonicNs::now();
+        while let Some(place) = self.held.overdue(now, HELD_WITHIN) {
+            self.routes.forget_limit(place);
+            self.on_limit(place);
+        }
         let oldest = self.flight.oldest_open().map(|since| now.saturating_since(since));
         gauge!("relay_rows_in_flight").set(self.flight.open() as f64);
         gauge!("relay_oldest_in_flight_seconds").set(oldest.unwrap_or_default().as_secs_f64());

@@ -125,7 +125,11 @@ impl Pump<'_> {
     pub(super) fn on_limit(&mut self, place: usize) {
         self.asked_limit = self.asked_limit.filter(|(asked, _)| *asked != place);
         let answered = self.held.answered(place, self.routes.at(place).limit);
-        self.look |= answered.released > 0;
+        if answered.released > 0 {
+            // A read under way may bring later rows of their instances, and nothing holds those up any more.
+            self.discard = true;
+            self.look = true;
+        }
         for (id, row) in answered.refused {
             self.flight.add(id, row);
             self.refuse(id);

@@ -5,7 +5,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::{Instant, timeout};
 
 use super::outcomes::is_size;
-use super::{End, LAST_MARK_WITHIN, Phase, Pump, RETRY, RETRY_MAX, SETTLE_WITHIN};
+use super::{End, LAST_MARK_WITHIN, PURGE, Phase, Pump, RETRY, RETRY_MAX, SETTLE_WITHIN};
 use crate::EngineError;
 use crate::relay::send::{BATCH_BYTES_MIN, Batching, Sender};
 
@@ -16,7 +16,8 @@ impl Pump<'_> {
         match self.phase {
             Phase::Sending => {
                 let single = self.sender.batching() == Batching::Single;
-                if single && (self.suspects.is_empty() || (settled && !self.look && self.reading.is_idle())) {
+                let all_shown = settled && !self.look && self.reading.is_idle() && self.held.len() == 0;
+                if single && (self.suspects.is_empty() || all_shown) {
                     self.suspects.clear();
                     self.settle();
                 } else if !single && self.sender.batching() != self.batching() {
@@ -118,7 +119,7 @@ impl Pump<'_> {
 
     /// Nothing that follows the failed record may be sent before it: stop, settle, begin again with a new producer.
     pub(super) fn fail(&mut self, code: RDKafkaErrorCode) {
-        self.sender.purge_unsent();
+        self.purge();
         self.failed = true;
         if self.phase != Phase::Sending {
             return;
@@ -132,6 +133,11 @@ impl Pump<'_> {
             self.not_before = Instant::now() + wait;
         }
         self.settle();
+    }
+
+    pub(super) fn purge(&mut self) {
+        self.sender.purge_unsent();
+        self.purge_at = Instant::now() + PURGE;
     }
 
     pub(super) fn settle(&mut self) {

@@ -88,7 +88,7 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
     let load = Load::new(plan, workload, document.event_driven.partitions, clients, recorder);
     let origin = MonotonicNs::now().plus(std::time::Duration::from_millis(100));
     load.drive(&generator, origin).await?;
-    let settling = load.settle_meanwhile();
+    let settling = load.settle_meanwhile(&generator);
     load.settle(std::time::Instant::now() + std::time::Duration::from_secs(10))
         .await?;
     settling.abort();

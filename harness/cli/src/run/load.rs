@@ -198,9 +198,9 @@ impl Load {
     }
 
     /// Asks for unknown outcomes again while the load goes on, as a client would; until the task is aborted.
-    pub fn settle_meanwhile(&self) -> JoinHandle<()> {
+    pub fn settle_meanwhile(&self, generator: &Generator) -> JoinHandle<()> {
         let load = self.clone();
-        tokio::spawn(async move {
+        generator.handle().spawn(async move {
             loop {
                 tokio::time::sleep(SETTLE_PAUSE).await;
                 if let Err(error) = load.settle_round().await {

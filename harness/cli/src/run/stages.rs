@@ -239,7 +239,7 @@ impl Stages<'_> {
         if !self.scenario.plan.prefill.is_empty() {
             parts.start_workers(&document).await?;
         }
-        let settling = load.settle_meanwhile();
+        let settling = load.settle_meanwhile(&generator);
         let faults = tokio::spawn(timeline.clone().run());
         let ending = self
             .until_load_ends(&load, &generator, faults, origin, interrupted.clone())

@@ -129,6 +129,31 @@ async fn a_record_too_large_for_the_broker_becomes_a_dead_letter_and_its_neighbo
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
+async fn what_is_compressed_is_too_large_only_if_the_broker_says_so() {
+    let bed = Bed::new().await;
+    bed.make_topic("work", super::bed::PARTITIONS, &[("max.message.bytes", "20000")])
+        .await;
+    let mut properties = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut properties, b"compression.codec=lz4\n").unwrap();
+    // Of one letter, and of random bytes.
+    bed.fill("work", 2, 1, 30_000).await;
+    let random = "UPDATE outbox SET payload = (SELECT string_agg(uuid_send(gen_random_uuid()), '') FROM generate_series(1, 1875))
+                  WHERE id = 2";
+    assert_eq!(bed.database.execute(random).await, 1);
+    bed.fill("work", 20, 5, 200).await;
+    bed.relay("r1", &["--kafka-config", &properties.path().display().to_string()])
+        .await;
+    bed.all_sent().await;
+    let dead = "SELECT job_id FROM outbox WHERE sent_at IS NOT NULL AND record_offset IS NULL";
+    let dead_id = bed.database.number(dead).await;
+    let of_random = "SELECT job_id FROM outbox WHERE id = 2";
+    assert_eq!(dead_id, bed.database.number(of_random).await);
+    bed.database.execute("DELETE FROM outbox WHERE id = 2").await;
+    bed.assert_all_arrived_in_order("work").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(can_run_kafka), ignore = "this machine lacks one of Java, Maven and Go")]
 async fn a_limit_that_is_lowered_and_raised_again_costs_one_new_producer_each_time() {
     let bed = Bed::new().await;
     bed.fill("work", 10, 5, 200).await;
