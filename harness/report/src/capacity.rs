@@ -3,7 +3,7 @@
 use crossover_evidence::capacity::{Capacity, Interval, Step, StepVerdict, Variant};
 use crossover_evidence::result::Claim;
 
-use crate::format::{NONE, count, ms_or_none, number, percent, percent_or_none, rate, seconds, sentence};
+use crate::format::{NONE, count, ms_or_none, number, percent, percent_or_none, rate, seconds};
 
 /// What the page of one or several capacity searches shows.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +67,7 @@ impl CapacityPage<'_> {
         let several = self.searches.len() > 1;
         let named = |search: &Searched| match several {
             true => format!("{}: {}", search.label(), ground(search)),
-            false => sentence(&ground(search)),
+            false => ground(search),
         };
         self.searches.iter().map(named).collect()
     }

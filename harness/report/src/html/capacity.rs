@@ -40,7 +40,7 @@ fn banner(page: &CapacityPage) -> Markup {
             @for claim in page.claims {
                 p.lead { span.word { (claim.id) " " (claim_word(claim.verdict)) "." } (sentence(&claim.evidence)) }
             }
-            @for ground in page.grounds() { p { (ground) } }
+            @for ground in page.grounds() { p { (sentence(&ground)) } }
             @for doubt in page.doubts() { p { (sentence(&doubt)) } }
             p.source {
                 "An interval, never a point: from the highest rate that held to the lowest above it that did not, on this machine now."
