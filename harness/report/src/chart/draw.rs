@@ -200,8 +200,11 @@ fn time_axis(sheet: &mut Canvas, frame: &Frame, place: &Place, size: Size) {
         };
         sheet.text((at, place.bottom + 13.0), &text, size.font(), Anchor::Middle, Ink::SOFT);
     }
-    for (name, from, to) in &frame.phases {
-        let (from, to) = (x(frame, place, *from), x(frame, place, *to));
+    for (index, (name, from, to)) in frame.phases.iter().enumerate() {
+        // Right of the last one, the margin is free at this height.
+        let is_last = index + 1 == frame.phases.len();
+        let from = x(frame, place, *from);
+        let to = if is_last { place.width } else { x(frame, place, *to) };
         let text = fit(name, size.font(), to - from - 8.0);
         if text == *name || (size == Size::Wide && text.chars().count() > 5) {
             sheet.text(
