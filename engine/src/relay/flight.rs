@@ -109,12 +109,12 @@ pub(super) fn ids_of(rows: &[SentRow]) -> impl Iterator<Item = i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crossover_proto::{InstanceId, JobId};
 
     use super::*;
 
-    fn flying(since: u64) -> Flying {
+    pub(in crate::relay) fn flying(since: u64) -> Flying {
         let key = JobKey {
             instance: InstanceId(uuid::Uuid::nil()),
             job: JobId(1),

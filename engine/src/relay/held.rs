@@ -82,26 +82,13 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
-    use crossover_proto::JobId;
-    use crossover_proto::history::JobKey;
-
+    use super::super::flight::tests::flying;
     use super::*;
 
     fn row(instance: u128, topic: usize) -> Flying {
-        let key = JobKey {
-            instance: instance_of(instance),
-            job: JobId(1),
-            attempt: 1,
-            step: 0,
-            ordinal: 0,
-        };
-        Flying {
-            key,
-            topic,
-            bytes: 100,
-            since: MonotonicNs(0),
-            settled: false,
-        }
+        let mut row = Flying { topic, ..flying(0) };
+        row.key.instance = instance_of(instance);
+        row
     }
 
     fn instance_of(number: u128) -> InstanceId {

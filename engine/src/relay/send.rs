@@ -191,7 +191,7 @@ impl Sender {
     /// Fails all records that were not sent yet; what is on its way settles.
     pub(super) fn purge_unsent(&self) {
         if let Some(producer) = &self.producer {
-            producer.purge(PurgeConfig::default().queue().non_blocking());
+            purge_unsent(producer);
         }
     }
 
@@ -218,10 +218,14 @@ impl Sender {
             // It has the producer, too: the last one ends it.
             let _ = hurry.await;
             // What the broker has refused for the moment since then would be sent again.
-            producer.purge(PurgeConfig::default().queue().non_blocking());
+            purge_unsent(&producer);
             let _ = spawn_blocking(move || drop(producer)).await;
         }))
     }
+}
+
+fn purge_unsent(producer: &ThreadedProducer<Reports>) {
+    producer.purge(PurgeConfig::default().queue().non_blocking());
 }
 
 /// librdkafka asks for a producer's id when it has first heard of the brokers: on its bootstrap connection, which it drops at

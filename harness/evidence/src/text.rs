@@ -15,6 +15,11 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// A measured number of whole things, thousands separated: `12,346`. It must not be negative.
+pub(crate) fn whole(value: f64) -> String {
+    grouped(value.round() as u64)
+}
+
 /// A count with its noun: `1 job`, `2,000 jobs`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     if number == 1 {
@@ -29,7 +34,7 @@ pub(crate) fn measured(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 => {
             let sign = if value < 0.0 { "-" } else { "" };
-            format!("{sign}{}", grouped(size.round() as u64))
+            format!("{sign}{}", whole(size))
         }
         size if size > 0.0 => {
             let digits = (2.0 - size.log10().floor()).clamp(0.0, 6.0) as usize;

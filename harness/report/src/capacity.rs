@@ -3,7 +3,7 @@
 use crossover_evidence::capacity::{Capacity, Interval, Step, StepVerdict, Variant};
 use crossover_evidence::result::Claim;
 
-use crate::format::{NONE, count, ms_or_none, number, percent, percent_or_none, rate, seconds};
+use crate::format::{NONE, count, counted, ms_or_none, number, percent, percent_or_none, rate, seconds};
 
 /// What the page of one or several capacity searches shows.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +41,8 @@ impl Searched {
 
     /// `polling, 4 replicas`
     pub fn label(&self) -> String {
-        let replicas = self.capacity.topology.replicas;
-        let plural = if replicas == 1 { "replica" } else { "replicas" };
-        format!("{}, {replicas} {plural}", variant(self.capacity.variant))
+        let (variant, replicas) = (variant(self.capacity.variant), self.capacity.topology.replicas);
+        format!("{variant}, {}", counted(replicas.into(), "replica"))
     }
 }
 
@@ -145,14 +144,13 @@ fn headline(search: &Searched) -> String {
 /// How many steps, why it ended, and what limited it.
 fn ground(search: &Searched) -> String {
     let capacity = &search.capacity;
-    let plural = if capacity.steps.len() == 1 { "step" } else { "steps" };
-    let steps = count(capacity.steps.len() as u64);
+    let steps = counted(capacity.steps.len() as u64, "step");
     let cause = match &capacity.plateau {
         Some(plateau) => format!(" What limited it: {}.", plateau.detail.trim_end_matches('.')),
         None => String::new(),
     };
     let ended = capacity.ended.as_deref().unwrap_or("it was broken off");
-    format!("{steps} {plural}; {ended}.{cause}")
+    format!("{steps}; {ended}.{cause}")
 }
 
 fn agreement(group: Vec<&Searched>) -> String {

@@ -144,7 +144,13 @@ pub fn mebibytes(value: f64) -> String {
 
 /// `1 job`, `12,000 jobs`.
 pub fn jobs(value: u64) -> String {
-    format!("{} {}", count(value), if value == 1 { "job" } else { "jobs" })
+    counted(value, "job")
+}
+
+/// A count with its noun: `1 step`, `9 steps`.
+pub fn counted(value: u64, noun: &str) -> String {
+    let plural = if value == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(value))
 }
 
 /// `nothing-lost` → `nothing lost`.

@@ -4,7 +4,7 @@ use crossover_evidence::capacity::{HOST_CPU_MAX, StepVerdict, Variant};
 use crossover_evidence::map::{Below, CrossoverMap, LEAD_MIN, Lead};
 
 use crate::capacity::variant;
-use crate::format::{NONE, count, ms, ms_or_none, number, percent_or_none};
+use crate::format::{NONE, count, counted, ms, ms_or_none, number, percent_or_none};
 
 /// All variants, in the order in which they are told.
 pub const VARIANTS: [Variant; 3] = [Variant::PollingDefault, Variant::PollingTuned, Variant::EventDriven];
@@ -20,8 +20,7 @@ pub struct MapPage<'a> {
 
 /// `4 replicas`
 pub fn replicas(number: u32) -> String {
-    let plural = if number == 1 { "replica" } else { "replicas" };
-    format!("{} {plural}", count(number.into()))
+    counted(number.into(), "replica")
 }
 
 /// For each polling variant, from which rate on event-driven leads; one sentence for all numbers of replicas where it is the

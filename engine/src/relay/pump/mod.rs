@@ -147,6 +147,7 @@ pub(super) struct Pump<'a> {
     discard: bool,
     /// A record failed: what the producer still holds must not be sent.
     failed: bool,
+    /// When it is purged again.
     purge_at: Instant,
     /// Most rows that the read under way may bring.
     asked: usize,

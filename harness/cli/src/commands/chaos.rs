@@ -268,10 +268,10 @@ fn row(result: &RunResult) -> String {
         0 => "held".to_owned(),
         INTERRUPTED => "interrupted".to_owned(),
         // What such a run has shown to be broken may still be so without the reason.
-        INVALID => std::iter::once(format!("invalid: {}", result.run.invalid_reasons.join("; ")))
-            .chain(broken)
-            .collect::<Vec<_>>()
-            .join("; "),
+        INVALID => {
+            let invalid = format!("invalid: {}", result.run.invalid_reasons.join("; "));
+            Vec::from_iter([invalid].into_iter().chain(broken)).join("; ")
+        }
         _ => broken.unwrap_or_else(|| "broken".to_owned()),
     };
     let recovery = result.faults.iter().filter_map(|fault| fault.recovery_s);

@@ -13,6 +13,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::clients::Clients;
 
+/// What to do where they are not permitted.
+pub const HOW_TO_PERMIT: &str = "run it as root, or permit CAP_SYS_NICE";
+
 /// A runtime for calls, and for nothing else.
 pub struct Generator {
     /// `None` once it was dropped.
@@ -77,9 +80,7 @@ impl Drop for Generator {
 pub fn hasten() -> Result<(), String> {
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     let hastened = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
-    hastened.map_err(|error| {
-        format!("real-time threads are not permitted ({error}); run it as root, or permit CAP_SYS_NICE")
-    })
+    hastened.map_err(|error| format!("real-time threads are not permitted ({error}); {HOW_TO_PERMIT}"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use crossover_evidence::availability;
-use crossover_evidence::capacity::holds::LATE_SHARE_MAX;
 use crossover_evidence::checks::{self, Drain, Judgement, Rules};
 use crossover_evidence::downstream;
 use crossover_evidence::ledger::{Ledger, Mode, RunEvidence};
@@ -34,6 +33,7 @@ use super::hypotheses;
 use super::left::Left;
 use super::meta::RunMeta;
 use super::topology;
+use super::validity::{invalid_reasons, not_measured};
 use crate::args;
 use crate::scenario::{self, Document, Scenario};
 
@@ -359,44 +359,6 @@ fn run_info(meta: &RunMeta, scenario: &Scenario, duration: Duration) -> RunInfo 
         invalid_reasons: Vec::new(),
         interrupted: meta.interrupted || !meta.finished,
     }
-}
-
-fn invalid_reasons(meta: &RunMeta, result: &RunResult) -> Vec<String> {
-    let mut reasons = meta.invalid_reasons.clone();
-    if result.load.late_share > LATE_SHARE_MAX {
-        let advice = match result.instrument.generator_realtime {
-            Some(false) => "; it could not come before all others: run it as root, or permit CAP_SYS_NICE",
-            Some(true) | None => "",
-        };
-        reasons.push(format!(
-            "the generator was late: {:.1} % of arrivals were sent more than 10 ms after their time; at most 1 % is allowed{advice}",
-            result.load.late_share * 100.0
-        ));
-    }
-    for fault in result.faults.iter().filter(|fault| !fault.took_effect) {
-        // A run that was broken off may not have come to its faults.
-        if meta.finished && !meta.interrupted {
-            reasons.push(format!(
-                "the fault {} on {} was not seen to take effect",
-                fault.kind, fault.target
-            ));
-        }
-    }
-    reasons
-}
-
-fn not_measured(meta: &RunMeta, has_database: bool) -> Vec<String> {
-    let mut lines = vec![
-        "one machine: load, engine and PostgreSQL share its processors, and no network lies between them".to_owned(),
-        "one run: no interval can be given".to_owned(),
-    ];
-    if !meta.history {
-        lines.push("no history was recorded (--no-history): latency and checks are missing".to_owned());
-    }
-    if !has_database {
-        lines.push("the database at the end: the run died before it was read".to_owned());
-    }
-    lines
 }
 
 fn mode_of(meta: &RunMeta) -> Mode {

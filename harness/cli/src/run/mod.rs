@@ -18,7 +18,7 @@
 //! | [`downstream`] | what the service that handlers call has counted |
 //! | [`drain`], [`snapshot`], [`topics`] | the end: nothing left to do, and database and topics as they are then |
 //! | [`reference`] | the same statements without the engine |
-//! | [`left`], [`judge`], [`topology`], [`hypotheses`] | files → result and report |
+//! | [`left`], [`judge`], [`validity`], [`topology`], [`hypotheses`] | files → result and report |
 
 mod acknowledgement;
 mod assigned;
@@ -53,6 +53,7 @@ mod stages;
 mod testbed;
 mod topics;
 mod topology;
+mod validity;
 
 use std::path::Path;
 

@@ -107,10 +107,7 @@ fn outage<'a>(result: &'a RunResult, server: &str) -> Option<&'a FaultInfo> {
 
 /// Three significant digits, so that a sentence can be read.
 fn rounded(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    if value.abs() >= 1_000.0 {
+    if value == 0.0 || value.abs() >= 1_000.0 {
         return measured(value);
     }
     let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;

@@ -5,7 +5,7 @@ use super::window::Window;
 use super::{Cause, Finding, Observed, is_claim, percent};
 use crate::result::WaitShare;
 use crate::samples::{self, Sample, StatementUse, within};
-use crate::text::grouped;
+use crate::text::whole;
 
 /// A transaction whose snapshot is older than this holds the horizon: the engine's own last milliseconds.
 const HELD_MS: u64 = 1_000;
@@ -217,8 +217,11 @@ impl Database {
 
     fn blocks_in_words(&self) -> String {
         self.blocks_per_row.map_or_else(String::new, |(now, cheapest)| {
-            let (now, cheapest) = (grouped(now.round() as u64), grouped(cheapest.round() as u64));
-            format!("a claimed row took {now} blocks, {cheapest} at its cheapest")
+            format!(
+                "a claimed row took {} blocks, {} at its cheapest",
+                whole(now),
+                whole(cheapest)
+            )
         })
     }
 
@@ -231,7 +234,7 @@ impl Database {
                 ", {} the costliest of them: {:.2} ms a call, {} blocks, {} of all statements' time",
                 one.statement,
                 one.exec_ms / one.calls as f64,
-                grouped((one.blocks as f64 / one.calls as f64).round() as u64),
+                whole(one.blocks as f64 / one.calls as f64),
                 percent(one.exec_ms / total)
             )
         })

@@ -7,7 +7,7 @@ use super::window::Window;
 use super::{Cause, Finding, Observed, percent};
 use crate::ledger::Mode;
 use crate::samples;
-use crate::text::grouped;
+use crate::text::whole;
 
 /// How full the engine's parts were.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,7 +57,7 @@ impl Parts {
         let broker = in_words(self.broker, "the outbox was not looked at", &|share| {
             format!(
                 "{share} of the unfinished jobs waited in the outbox, {} rows on average",
-                grouped(self.outbox_mean.round() as u64)
+                whole(self.outbox_mean)
             )
         });
         let mut all = vec![

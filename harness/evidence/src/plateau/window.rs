@@ -12,7 +12,7 @@ use super::{Observed, percent};
 use crate::ledger::{Ledger, Start};
 use crate::load::Arrivals;
 use crate::measure::{completed_at, dispatch};
-use crate::text::grouped;
+use crate::text::whole;
 
 /// More than this share of what became due must be left over.
 const LEFT_MAX: f64 = 0.05;
@@ -73,8 +73,8 @@ fn timed(observed: &Observed<'_>, place: usize) -> Option<Window> {
         "in phase {} {} of the jobs that became due were left over: {} had not started in its second quarter, {} in its last",
         phase.name,
         percent(left.share()),
-        grouped(left.before.round() as u64),
-        grouped(left.after.round() as u64)
+        whole(left.before),
+        whole(left.after)
     );
     Some(Window {
         phase: place,

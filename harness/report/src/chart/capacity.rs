@@ -1,6 +1,6 @@
 //! Charts of capacity searches: p99 and the backlog's slope over the rate, and the intervals of several searches.
 
-use crossover_evidence::capacity::{Capacity, Step, StepVerdict, holds};
+use crossover_evidence::capacity::{Capacity, Interval, Step, StepVerdict, holds};
 
 use super::canvas::Anchor;
 use super::plot::Plot;
@@ -108,8 +108,14 @@ fn curve(
 struct Bar {
     label: String,
     ink: Ink,
-    low: Option<f64>,
-    high: Option<f64>,
+    holds: Interval,
+}
+
+impl Bar {
+    /// Those that were found.
+    fn ends(&self) -> impl Iterator<Item = f64> {
+        self.holds.low.into_iter().chain(self.holds.high)
+    }
 }
 
 /// The interval of each search, one below the other, on one scale; empty if none has an end.
@@ -117,12 +123,10 @@ pub fn intervals(page: &CapacityPage) -> String {
     let bars = page.searches.iter().map(|search| Bar {
         label: search.label(),
         ink: Ink::mode(search.capacity.variant.name()),
-        low: search.capacity.holds.low,
-        high: search.capacity.holds.high,
+        holds: search.capacity.holds,
     });
-    let bars: Vec<Bar> = bars.filter(|bar| bar.low.or(bar.high).is_some()).collect();
-    let ends = bars.iter().flat_map(|bar| bar.low.into_iter().chain(bar.high));
-    let Some(most) = ends.reduce(f64::max) else {
+    let bars: Vec<Bar> = bars.filter(|bar| bar.ends().next().is_some()).collect();
+    let Some(most) = bars.iter().flat_map(Bar::ends).reduce(f64::max) else {
         return String::new();
     };
     let draw = |size: Size| {
@@ -135,13 +139,13 @@ pub fn intervals(page: &CapacityPage) -> String {
         plot.axes(&mut sheet, size, "jobs per second", number, |_| String::new());
         for (index, bar) in bars.iter().enumerate() {
             let y = plot.top + row * (index as f64 + size.pick(0.5, 0.72));
-            let from = bar.low.map_or(plot.left, |low| plot.at(low, 0.0).0);
-            let to = bar.high.map_or(plot.right, |high| plot.at(high, 0.0).0);
-            let opacity = if bar.low.and(bar.high).is_some() { 1.0 } else { OPEN };
+            let from = bar.holds.low.map_or(plot.left, |low| plot.at(low, 0.0).0);
+            let to = bar.holds.high.map_or(plot.right, |high| plot.at(high, 0.0).0);
+            let opacity = if bar.ends().count() == 2 { 1.0 } else { OPEN };
             sheet.path(&[(plot.left, y), (plot.right, y)], Ink::GRID, 1.0);
             sheet.rect((from, y - 5.0), (to.max(from + 2.0), y + 5.0), bar.ink, opacity);
             // The end that was found.
-            for end in bar.low.into_iter().chain(bar.high) {
+            for end in bar.ends() {
                 let x = plot.at(end, 0.0).0;
                 sheet.rect((x - 1.0, y - 5.0), (x + 1.0, y + 5.0), bar.ink, 1.0);
             }
