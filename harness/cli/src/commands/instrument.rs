@@ -76,8 +76,8 @@ async fn send_delay(document: &Document, folder: &std::path::Path) -> anyhow::Re
     let server = tokio::spawn(server);
     let generator = Generator::start()?;
     match generator.refused() {
-        None => println!("the generator's threads: real-time, before all others"),
-        Some(refused) => println!("the generator's threads: like all others; {refused}"),
+        None => println!("the generator's thread: real-time, before all others"),
+        Some(refused) => println!("the generator's thread: like all others; {refused}"),
     }
     let clients = generator.clients(&[address])?;
     clients.warm().await?;

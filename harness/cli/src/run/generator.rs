@@ -1,47 +1,61 @@
-//! The threads of the generator: they come before all others, where the machine permits it.
+//! The thread of the generator: it comes before all others, where the machine permits it.
 //!
 //! The scheduler shares a full machine among its processes, and the generator would wait like any other: its arrivals would be
-//! late just when they matter most. Real-time threads of the lowest priority wait for none of them, as if the load came from
-//! another machine; the processor time that they cost stands among that of the processes.
+//! late just when they matter most. A real-time thread of the lowest priority waits for none of them, as if the load came from
+//! another machine; the processor time that it costs stands among that of the processes. It takes that time from whoever has
+//! the processor, so it is one thread, which waits for the next moment and makes the call itself: each hand-over to another
+//! thread would be a wake-up more per job, before all others.
+
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::Context;
 use thread_priority::{
     RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
 
 use super::clients::Clients;
 
-/// What to do where they are not permitted.
+/// What to do where it is not permitted.
 pub const HOW_TO_PERMIT: &str = "run it as root, or permit CAP_SYS_NICE";
+/// Tasks between two looks at the timer and the sockets: answers that come together don't make the next arrival late.
+const TASKS_BETWEEN_LOOKS: u32 = 7;
 
-/// A runtime for calls, and for nothing else.
+/// A thread with a runtime of its own for calls, and for nothing else. It ends when this is dropped.
 pub struct Generator {
-    /// `None` once it was dropped.
-    runtime: Option<Runtime>,
     handle: Handle,
     refused: Option<String>,
+    _stop: oneshot::Sender<()>,
 }
 
 impl Generator {
-    /// Starts as many threads as the current runtime has.
+    /// Starts the thread.
     ///
     /// # Errors
     /// If there can be none.
     pub fn start() -> anyhow::Result<Self> {
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(Handle::current().metrics().num_workers());
-        builder.thread_name("generator").on_thread_start(|| {
-            // What is permitted to one thread is permitted to all; it is said once.
-            let _ = hasten();
+        let runtime = Builder::new_current_thread()
+            .event_interval(TASKS_BETWEEN_LOOKS)
+            .enable_all()
+            .build()
+            .context("can't start the generator")?;
+        let handle = runtime.handle().clone();
+        let (say, said) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new().name("generator".to_owned());
+        let thread = thread.spawn(move || {
+            let _ = say.send(hasten().err());
+            // An error is that the generator was dropped.
+            let _: Result<(), _> = runtime.block_on(stopped);
         });
-        let runtime = builder.enable_all().build().context("can't start the generator")?;
-        let tried = std::thread::spawn(hasten).join();
+        thread.context("can't start the generator")?;
         Ok(Self {
-            handle: runtime.handle().clone(),
-            runtime: Some(runtime),
-            refused: tried.unwrap_or(Ok(())).err(),
+            handle,
+            refused: said.recv().context("the generator's thread ended")?,
+            _stop: stop,
         })
     }
 
@@ -49,12 +63,12 @@ impl Generator {
         &self.handle
     }
 
-    /// Why its threads are like all others; `None` if they come first.
+    /// Why its thread is like all others; `None` if it comes first.
     pub fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
     }
 
-    /// Clients whose connections its threads serve.
+    /// Clients whose connections its thread serves.
     ///
     /// # Errors
     /// If an address is not one.
@@ -64,20 +78,11 @@ impl Generator {
     }
 }
 
-impl Drop for Generator {
-    fn drop(&mut self) {
-        // A task may drop it, and must not wait.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 /// Puts the calling thread before all others.
 ///
 /// # Errors
 /// Why it is not permitted.
-pub fn hasten() -> Result<(), String> {
+fn hasten() -> Result<(), String> {
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
     let hastened = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
     hastened.map_err(|error| format!("real-time threads are not permitted ({error}); {HOW_TO_PERMIT}"))
@@ -88,7 +93,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn its_threads_are_real_time_or_it_says_why_not() {
+    async fn its_thread_is_real_time_or_it_says_why_not() {
         let generator = Generator::start().unwrap();
         let policy = || thread_priority::unix::thread_schedule_policy().unwrap();
         let (inside, here) = (

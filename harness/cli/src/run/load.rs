@@ -1,7 +1,6 @@
 //! The open-loop generator: arrivals follow the plan, whatever the system does.
 //!
-//! One thread waits for each intended moment and hands the call to the generator's runtime; nothing that the system does
-//! can hold it. Each arrival is a call of its own; only those that share one intended moment (a burst) go together. Each call
+//! The generator's thread waits for each intended moment and makes the call; nothing that the system does can hold it. Each arrival is a call of its own; only those that share one intended moment (a burst) go together. Each call
 //! records `Sent` right before it is made and `Answered` after. A call without an answer is unknown, and is asked again
 //! with the same id, from the first moment on, until there is one ([`Load::settle_meanwhile`]); asking again records
 //! only its answer.
@@ -20,11 +19,14 @@ use crossover_proto::history::{Event, Outcome, Recorder};
 
 use tokio::task::JoinHandle;
 
+use super::alarm::Alarm;
 use super::clients::Clients;
-use super::generator::{Generator, hasten};
+use super::generator::Generator;
 
 /// Instances in one call of a burst, of the prefill and of the settling.
 const BATCH: usize = 500;
+/// Longest wait in which a stop goes unnoticed.
+const LOOK_FOR_STOP: Duration = Duration::from_millis(100);
 /// Pause between two rounds of settling.
 const SETTLE_PAUSE: Duration = Duration::from_millis(250);
 
@@ -126,20 +128,13 @@ impl Load {
     /// If the history can't be written.
     pub async fn drive(&self, generator: &Generator, origin: MonotonicNs) -> anyhow::Result<()> {
         let load = self.clone();
-        let runtime = generator.handle().clone();
-        let pacing = std::thread::Builder::new().name("pacing".to_owned()).spawn(move || {
-            // The generator says if it is not permitted.
-            let _ = hasten();
-            load.pace(origin, &runtime);
-        });
-        let pacing = pacing.context("can't start the pacing thread")?;
-        tokio::task::spawn_blocking(move || pacing.join())
-            .await?
-            .map_err(|_| anyhow::anyhow!("the pacing thread panicked"))?;
+        let pacing = generator.handle().spawn(async move { load.pace(origin).await });
+        pacing.await.context("the pacing panicked")??;
         self.check()
     }
 
-    fn pace(&self, origin: MonotonicNs, runtime: &tokio::runtime::Handle) {
+    async fn pace(&self, origin: MonotonicNs) -> anyhow::Result<()> {
+        let alarm = Alarm::new().context("no timer for the load")?;
         let mut first = 0u64;
         for group in self
             .plan
@@ -148,8 +143,8 @@ impl Load {
             .flat_map(|group| group.chunks(BATCH))
         {
             let intended = origin.plus(Duration::from_micros(group[0].offset_us));
-            if !self.wait_until(intended) {
-                return;
+            if !self.wait_until(intended, &alarm).await? {
+                break;
             }
             let numbered: Vec<(u64, InstanceId)> = (first..)
                 .zip(group)
@@ -157,21 +152,23 @@ impl Load {
                 .collect();
             first += group.len() as u64;
             self.counts.open.fetch_add(1, Ordering::Relaxed);
-            runtime.spawn(self.clone().send(numbered, intended));
+            tokio::spawn(self.clone().send(numbered, intended));
+            // Where many are due, each is on its way before the next one is made.
+            tokio::task::yield_now().await;
         }
+        Ok(())
     }
 
     /// False if the load was stopped meanwhile.
-    fn wait_until(&self, moment: MonotonicNs) -> bool {
+    async fn wait_until(&self, moment: MonotonicNs, alarm: &Alarm) -> std::io::Result<bool> {
         while !self.stop.load(Ordering::Relaxed) {
-            let wait = moment.saturating_since(MonotonicNs::now());
-            if wait.is_zero() {
-                return true;
+            let now = MonotonicNs::now();
+            if now >= moment {
+                return Ok(true);
             }
-            // Short enough to notice a stop.
-            std::thread::sleep(wait.min(Duration::from_millis(100)));
+            alarm.wait_until(moment.min(now.plus(LOOK_FOR_STOP))).await?;
         }
-        false
+        Ok(false)
     }
 
     async fn send(self, numbered: Vec<(u64, InstanceId)>, intended: MonotonicNs) {

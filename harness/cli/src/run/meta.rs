@@ -75,7 +75,7 @@ pub struct RunMeta {
     pub invalid_reasons: Vec<String>,
     /// Cost of one record (ns).
     pub record_ns: Option<f64>,
-    /// Are the generator's threads real-time ones?
+    /// Is the generator's thread a real-time one?
     pub generator_realtime: Option<bool>,
     /// `pgbench` with the same statements (jobs/s).
     pub reference_jobs_per_s: Option<f64>,

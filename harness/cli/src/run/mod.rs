@@ -8,7 +8,7 @@
 //! | [`provider`] | processes or containers, and which broker |
 //! | [`acknowledgement`] | what an answer of each broker promises |
 //! | [`parts`], [`clients`] | the engine's processes, and the calls to them |
-//! | [`load`], [`generator`] | the open-loop generator, and its threads |
+//! | [`load`], [`generator`], [`alarm`] | the open-loop generator, its thread, and its timer |
 //! | [`machine`] | which machine this is |
 //! | [`faults`] | the timeline of faults |
 //! | [`samplers`], [`counters`], [`lag`], [`progress`] | what is looked at meanwhile |
@@ -21,6 +21,7 @@
 //! | [`left`], [`judge`], [`validity`], [`topology`], [`hypotheses`] | files → result and report |
 
 mod acknowledgement;
+mod alarm;
 mod assigned;
 mod broker;
 mod clients;

@@ -6,7 +6,7 @@ use crossover_proto::schema::DurationText;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Polling, WakeKind};
+use super::{Claim, Polling, WakeKind};
 
 /// Settings that take the place of those of `[polling]` where polling is run tuned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,16 +20,19 @@ pub struct Tuned {
     pub batch: u32,
     /// Likewise in place of `polling.wake`.
     pub wake: WakeKind,
+    /// Likewise in place of `polling.claim`.
+    pub claim: Claim,
 }
 
 impl Default for Tuned {
     /// NOTIFY finds new jobs, so the interval is only for those whose notification was lost; a large batch makes one commit
-    /// do for many jobs.
+    /// do for many jobs; and no claim waits for the rows of another.
     fn default() -> Self {
         Self {
             interval: Duration::from_millis(50),
             batch: 500,
             wake: WakeKind::Notify,
+            claim: Claim::SkipLocked,
         }
     }
 }
@@ -37,11 +40,17 @@ impl Default for Tuned {
 impl Polling {
     /// The overrides (`KEY=VALUE`) that make a scenario's polling tuned.
     pub fn tuned_overrides(&self) -> Vec<String> {
-        let Tuned { interval, batch, wake } = &self.tuned;
+        let Tuned {
+            interval,
+            batch,
+            wake,
+            claim,
+        } = &self.tuned;
         vec![
             format!("polling.interval={}", humantime::format_duration(*interval)),
             format!("polling.batch={batch}"),
             format!("polling.wake={}", wake.flag()),
+            format!("polling.claim={}", claim.flag()),
         ]
     }
 }

@@ -179,11 +179,19 @@ fn a_transaction_that_holds_the_horizon_is_named() {
 
 #[test]
 fn a_generator_that_hardly_runs_is_named() {
+    // It catches up whenever it runs: if that is just before the phase ends, the phase has kept up.
+    let plateau = (0..TRIES)
+        .map(|_| plateau_of_throttled())
+        .find(|plateau| !plateau.is_null());
+    assert_named(&plateau.unwrap_or_default(), "harness");
+}
+
+/// The plateau of a run whose harness has less than a hundredth of a processor: it runs for a moment and stands still for long.
+fn plateau_of_throttled() -> Value {
     let place = Place::new();
     // Not so many that the calls which come together after a pause queue for the pool.
     let few = STEADY.replace("500", "300");
     let under_way = place.run_until_sent("throttled", &(few + SINGLE), &[], 20);
-    // As a process with less than a hundredth of a processor: it runs for a moment and stands still for long.
     let harness = Pid::from_raw(under_way.pid());
     let until = Instant::now() + Duration::from_secs(12);
     while Instant::now() < until {
@@ -193,8 +201,7 @@ fn a_generator_that_hardly_runs_is_named() {
         std::thread::sleep(Duration::from_millis(3));
     }
     under_way.wait();
-    let plateau = read_json(&place.only_run().join("result.json"))["plateau"].clone();
-    assert_named(&plateau, "harness");
+    read_json(&place.only_run().join("result.json"))["plateau"].clone()
 }
 
 #[test]

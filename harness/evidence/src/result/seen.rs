@@ -248,7 +248,7 @@ pub struct IdlePart {
 pub struct InstrumentInfo {
     /// Cost of recording one event (ns), measured on this machine at the start.
     pub record_ns: Option<f64>,
-    /// Are the generator's threads real-time ones, before all others? `null` in runs from before it was noted.
+    /// Is the generator's thread a real-time one, before all others? `null` in runs from before it was noted.
     #[serde(default)]
     pub generator_realtime: Option<bool>,
     /// Records read.

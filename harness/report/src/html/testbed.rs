@@ -151,10 +151,10 @@ pub fn instrument_pairs(result: &RunResult) -> Vec<(String, String)> {
             format!("{} (over 1 % is invalid)", percent(load.late_share)),
         ),
         pair(
-            "the generator's threads",
+            "the generator's thread",
             match own.generator_realtime {
                 Some(true) => "real-time, before all others".to_owned(),
-                Some(false) => "like all others: real-time ones are not permitted here".to_owned(),
+                Some(false) => "like all others: a real-time one is not permitted here".to_owned(),
                 None => "not noted".to_owned(),
             },
         ),

@@ -4,7 +4,6 @@
 //! Chromium, pictures of them.
 
 mod assess;
-#[cfg_attr(not(has_browser), expect(dead_code, reason = "there is nothing to drive"))]
 mod browser;
 mod capacity;
 mod compare;
