@@ -77,11 +77,17 @@ impl Rates {
         self.measured_per_s * self.jobs
     }
 
-    /// The overrides that make it this many jobs per second; warm-ups keep their share of the rate.
+    /// The key of each phase's rate, and its value for each job per second; warm-ups keep their share of the rate.
+    pub fn keys(&self) -> impl Iterator<Item = (String, f64)> {
+        let jobs_per_s = self.jobs_per_s();
+        let one = move |(index, rate): &(usize, f64)| (format!("load.{index}.rate_per_s"), rate / jobs_per_s);
+        self.phases.iter().map(one)
+    }
+
+    /// The overrides that make it this many jobs per second.
     pub fn overrides(&self, jobs_per_s: f64) -> Vec<String> {
-        let factor = jobs_per_s / self.jobs_per_s();
-        let one = |(index, rate): &(usize, f64)| format!("load.{index}.rate_per_s={}", rate * factor);
-        self.phases.iter().map(one).collect()
+        let one = |(key, per_job)| format!("{key}={}", per_job * jobs_per_s);
+        self.keys().map(one).collect()
     }
 
     /// The override that makes the measured phase so many times as long; none for once.

@@ -101,12 +101,21 @@ pub struct Identity {
     pub machine: Option<String>,
     /// The scenario of the evidence.
     pub scenario: String,
-    /// Has it a rate that can be searched for? One with a prefill or a sweep has none.
-    pub searchable: bool,
+    /// What sets the rate of its load. Empty if it has none that can be searched for, as one with a prefill or a sweep.
+    pub rate_keys: Vec<RateKey>,
     /// The runs that it is drawn from.
     pub used: Vec<String>,
     /// The runs that it is not, each with the reason.
     pub left_out: Vec<(String, String)>,
+}
+
+/// A key of a scenario that sets a rate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RateKey {
+    /// As in `--set`.
+    pub path: String,
+    /// Its value, for each job per second.
+    pub per_job: f64,
 }
 
 /// Draws the verdict.
@@ -130,11 +139,7 @@ pub fn decide(identity: Identity, evidence: &Evidence, profile: &Profile, thresh
         caveats: sentence::caveats(&basis, identity.machine.as_deref(), &facts),
         condition_1: facts.ceiling_hit(),
         condition_2: facts.expertise,
-        next: next::commands(
-            &basis,
-            &facts,
-            Some(identity.scenario.as_str()).filter(|_| identity.searchable),
-        ),
+        next: next::commands(&basis, &facts, &identity.scenario, &identity.rate_keys),
         clauses,
         forecast,
         profile: profile.clone(),

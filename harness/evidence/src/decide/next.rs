@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::RateKey;
 use super::answer::Answer::Unknown;
 use super::clauses::Basis;
+use super::forecast::Need;
 use super::verdict::{Facts, Reason, Verdict, judge};
 use crate::capacity::Variant;
 
@@ -16,10 +18,12 @@ pub struct Next {
     pub why: String,
 }
 
-/// The commands, the one that settles most first; none if the verdict needs none. A scenario that has no rate to search for is
-/// `None`: then the searches are of the one that is made for them.
+/// The commands, the one that settles most first; none if the verdict needs none. Of a scenario that has no rate to search for,
+/// the searches are of the one that is made for them.
 #[must_use]
-pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: Option<&str>) -> Vec<Next> {
+pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[RateKey]) -> Vec<Next> {
+    let look = look_at(basis.need(), scenario, rate_keys);
+    let scenario = Some(scenario).filter(|_| !rate_keys.is_empty());
     let (verdict, reason) = judge(facts);
     if verdict != Verdict::Inconclusive {
         return Vec::new();
@@ -85,7 +89,7 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: Option<&str>) -> Vec
         (
             open,
             facts.lock_waits,
-            search(Variant::PollingDefault, scenario),
+            look.unwrap_or_else(|| search(Variant::PollingDefault, scenario)),
             "waits for rows of job were not looked at under the load of the need",
         ),
         (open, facts.in_claiming, tuned(), "what limits polling is not known"),
@@ -107,6 +111,17 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: Option<&str>) -> Vec
         );
     }
     all
+}
+
+/// The command that looks at default polling under the load of the need; a search has steps of its own.
+fn look_at(need: Need, scenario: &str, rate_keys: &[RateKey]) -> Option<String> {
+    let need = need.high.filter(|_| !rate_keys.is_empty())?;
+    let set = rate_keys.iter().map(|key| {
+        // Upwards, so that it covers the need.
+        let value = (need * key.per_job * 10.0).ceil() / 10.0;
+        format!(" --set {}={value}", key.path)
+    });
+    Some(format!("./just bench polling {scenario}{}", set.collect::<String>()))
 }
 
 /// The command that searches for a variant's ceiling.

@@ -21,8 +21,11 @@ pub fn of(basis: &Basis<'_>, reason: Reason, facts: &Facts, forecast: &Forecast)
     );
     match reason {
         Reason::TuningCures => format!(
-            "Tune polling first: as it is set it will not do ({default}), tuned it carries {tuned}, and the need within {months} \
-             months is {need}{}.",
+            "Tune polling first: as it is set {}, tuned it carries {tuned}, and the need within {months} months is {need}{}.",
+            match facts.meets_default {
+                Answer::Yes => format!("it will not do ({default})"),
+                _ => "its claimers wait for each other's rows under the load that is needed".to_owned(),
+            },
             match facts.lock_waits_tuned {
                 Answer::Unknown => "; whether tuned polling still waits for rows of job is not known",
                 _ => "",
@@ -67,6 +70,10 @@ pub fn of(basis: &Basis<'_>, reason: Reason, facts: &Facts, forecast: &Forecast)
         Reason::HostLimit => {
             "Inconclusive, not settled (host): this machine was the limit, not the way of dispatch.".to_owned()
         }
+        Reason::CeilingUnknown if facts.meets_default == Answer::No && facts.lock_waits == Answer::Unknown => format!(
+            "Inconclusive: polling carries {default}, but whether its claimers wait for each other's rows under the load that is \
+             needed ({need} within {months} months) is not known."
+        ),
         Reason::CeilingUnknown => format!(
             "Inconclusive: whether the need ({need} within {months} months) meets polling's own ceiling is not known."
         ),

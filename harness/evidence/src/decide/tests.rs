@@ -15,8 +15,18 @@ fn identity() -> Identity {
         decided_at: "2026-11-22T16:00:00Z".to_owned(),
         machine: Some("A processor (0badcafe)".to_owned()),
         scenario: "capacity".to_owned(),
-        searchable: true,
+        rate_keys: vec![
+            rate_key("load.0.rate_per_s", 0.125),
+            rate_key("load.1.rate_per_s", 0.25),
+        ],
         ..Identity::default()
+    }
+}
+
+fn rate_key(path: &str, per_job: f64) -> RateKey {
+    RateKey {
+        path: path.to_owned(),
+        per_job,
     }
 }
 
@@ -118,7 +128,7 @@ fn without_evidence_or_profile_it_is_inconclusive_and_names_what_to_run() {
     );
     let prefilled = Identity {
         scenario: "contended".to_owned(),
-        searchable: false,
+        rate_keys: Vec::new(),
         ..identity()
     };
     let decision = decide(prefilled, &Evidence::default(), &large(), &Thresholds::default());
@@ -374,6 +384,45 @@ fn tuning_comes_first_where_it_carries_the_need() {
     let decision = of(&evidence, &profile);
     assert_eq!(decision.reason, Reason::TuningCures);
     assert!(decision.sentence.contains(unknown), "{}", decision.sentence);
+}
+
+#[test]
+fn waits_that_tuning_cures_are_the_reason_to_tune_also_below_the_ceiling() {
+    let mut evidence = plateau_in_claiming();
+    evidence.lock_waits = vec![
+        waits(400.0, 0.3),
+        LockWaits {
+            variant: Variant::PollingTuned,
+            ..waits(600.0, 0.0)
+        },
+    ];
+    let decision = of(&evidence, &team(500.0, (0.0, 0.0), Expertise::Experienced));
+    assert_eq!(clause(&decision, "meets-default").answer, Answer::No);
+    assert_eq!(decision.reason, Reason::TuningCures);
+    let sentence = &decision.sentence;
+    assert!(
+        sentence.contains("as it is set its claimers wait for each other's rows"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn waits_that_nobody_looked_for_at_the_need_are_looked_for_there() {
+    let mut evidence = plateau_in_claiming();
+    evidence.lock_waits = vec![waits(600.0, 0.3)];
+    let decision = of(&evidence, &team(500.0, (0.0, 0.0), Expertise::Experienced));
+    assert_eq!(
+        (decision.verdict, clause(&decision, "meets-default").answer),
+        (Verdict::Inconclusive, Answer::No)
+    );
+    assert!(
+        decision.sentence.contains("(500 jobs/s within 12 months) is not known"),
+        "{}",
+        decision.sentence
+    );
+    let looks: Vec<&str> = decision.next.iter().map(|next| next.command.as_str()).collect();
+    let look = "./just bench polling capacity --set load.0.rate_per_s=62.5 --set load.1.rate_per_s=125";
+    assert!(looks.contains(&look), "{looks:?}");
 }
 
 #[test]

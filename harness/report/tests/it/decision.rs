@@ -4,7 +4,7 @@ use crossover_evidence::capacity::search::Settings;
 use crossover_evidence::capacity::{Capacity, Interval, SCHEMA_VERSION, Variant};
 use crossover_evidence::claims::standing::{self, ClaimsPage, Said};
 use crossover_evidence::decide::profile::{Expertise, Growth, KafkaSkill};
-use crossover_evidence::decide::{Decision, Evidence, Identity, Profile, Thresholds, decide};
+use crossover_evidence::decide::{Decision, Evidence, Identity, Profile, RateKey, Thresholds, decide};
 use crossover_evidence::plateau::{Attribution, Cause};
 use crossover_evidence::result::{Claim, ClaimVerdict};
 use crossover_report::{
@@ -58,7 +58,10 @@ pub fn decision(with_evidence: bool) -> Decision {
         decided_at: "2026-11-22T16:00:00Z".to_owned(),
         machine: with_evidence.then(|| "A processor (0badcafe)".to_owned()),
         scenario: "capacity".to_owned(),
-        searchable: true,
+        rate_keys: vec![RateKey {
+            path: "load.0.rate_per_s".to_owned(),
+            per_job: 1.0,
+        }],
         used: capacities.iter().map(|capacity| capacity.id.clone()).collect(),
         left_out: vec![("capacity-old".to_owned(), "of another machine, <b>".to_owned())],
         ..Identity::default()

@@ -6,7 +6,7 @@ mod select;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crossover_evidence::decide::{Decision, Identity, Profile, Thresholds, decide};
+use crossover_evidence::decide::{Decision, Identity, Profile, RateKey, Thresholds, decide};
 use crossover_evidence::load::LoadError;
 use serde::de::DeserializeOwned;
 
@@ -52,7 +52,7 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<ExitCode> {
         git_commit: git_commit(),
         decided_at: now(),
         machine,
-        searchable: is_searchable(&scenario),
+        rate_keys: rate_keys(&scenario),
         scenario,
         used,
         left_out,
@@ -62,10 +62,12 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Is it a scenario of ours with a rate to search for?
-fn is_searchable(name: &str) -> bool {
+/// What sets the rate of a scenario of ours; empty if there is none to search for.
+fn rate_keys(name: &str) -> Vec<RateKey> {
     let scenario = place::scenario(place::BENCH, name).and_then(|path| scenario::load(&path, &[]));
-    scenario.is_ok_and(|scenario| Rates::of(&scenario.document).is_ok())
+    let rates = scenario.ok().and_then(|scenario| Rates::of(&scenario.document).ok());
+    let key = |(path, per_job)| RateKey { path, per_job };
+    rates.iter().flat_map(Rates::keys).map(key).collect()
 }
 
 fn write(directory: &RunDirectory, decision: &Decision) -> anyhow::Result<()> {

@@ -53,10 +53,17 @@ pub struct Basis<'a> {
     pub today: &'a str,
 }
 
+impl Basis<'_> {
+    /// What has to be carried within the horizon.
+    pub(super) fn need(&self) -> Need {
+        Need::within(self.profile, self.thresholds.forecast.horizon_months)
+    }
+}
+
 /// The clauses in the order of the conditions, and what the truth table reads of them.
 #[must_use]
 pub fn all(basis: &Basis<'_>) -> (Vec<Clause>, Facts) {
-    let need = Need::within(basis.profile, basis.thresholds.forecast.horizon_months);
+    let need = basis.need();
     let best = |variant| basis.evidence.best(variant);
     let (default, tuned, event) = (
         best(Variant::PollingDefault),
