@@ -23,6 +23,17 @@ pub fn replicas(number: u32) -> String {
     counted(number.into(), "replica")
 }
 
+/// `1 replica`, `1, 2 and 4 replicas`
+fn each(numbers: &[u32]) -> String {
+    match numbers {
+        [fewer @ .., last] if !fewer.is_empty() => {
+            let fewer: Vec<String> = fewer.iter().map(|number| count((*number).into())).collect();
+            format!("{} and {}", fewer.join(", "), replicas(*last))
+        }
+        _ => numbers.iter().copied().map(replicas).collect(),
+    }
+}
+
 /// For each polling variant, from which rate on event-driven leads; one sentence for all numbers of replicas where it is the
 /// same.
 pub fn sentences(map: &CrossoverMap) -> Vec<String> {
@@ -36,10 +47,10 @@ pub fn sentences(map: &CrossoverMap) -> Vec<String> {
                 None => told.push((crossing, vec![*count])),
             }
         }
-        sentences.extend(told.into_iter().map(|(crossing, counts)| {
-            let counts: Vec<String> = counts.into_iter().map(replicas).collect();
-            format!("against {}, with {}: {crossing}", variant(polling), counts.join(", "))
-        }));
+        sentences.extend(
+            told.into_iter()
+                .map(|(crossing, counts)| format!("against {}, with {}: {crossing}", variant(polling), each(&counts))),
+        );
     }
     sentences
 }

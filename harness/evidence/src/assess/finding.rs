@@ -5,6 +5,7 @@ use super::evidence::{
     Answer, Condition, Connections, Finding, FindingKind, LockWaits, ServerFacts, TableSummary, Thresholds, WaitShare,
 };
 use super::{Holder, HolderKind};
+use crate::text::{grouped, whole};
 
 /// What findings are made of.
 pub struct Given<'a> {
@@ -75,11 +76,11 @@ fn dead_rows(given: &Given) -> Option<Finding> {
             kind: FindingKind::DeadRows,
             evidence: format!(
                 "{} dead rows beside {} live ones ({}; threshold {} and {} rows); last autovacuum: {last}. Every claim steps over them",
-                table.dead_rows,
-                table.live_rows,
+                grouped(table.dead_rows),
+                grouped(table.live_rows),
                 percent(share),
                 percent(of.dead_share),
-                of.dead_rows
+                grouped(of.dead_rows)
             ),
             remedy: format!(
                 "if nothing holds back vacuum (see above): ALTER TABLE {} SET (autovacuum_vacuum_scale_factor = 0.01, \
@@ -130,10 +131,11 @@ fn sequential_scans(given: &Given) -> Option<Finding> {
     (written > 0.0 && read / written >= given.thresholds.seq_rows_per_write).then(|| Finding {
         kind: FindingKind::SequentialScans,
         evidence: format!(
-            "sequential scans of {} read {read:.0} rows/s, {:.0} for each row written (threshold {:.0})",
+            "sequential scans of {} read {} rows/s, {} for each row written (threshold {})",
             given.server.table,
-            read / written,
-            given.thresholds.seq_rows_per_write
+            whole(read),
+            whole(read / written),
+            whole(given.thresholds.seq_rows_per_write)
         ),
         remedy: "find the statement (pg_stat_statements, auto_explain); a claim needs an index that begins with what it filters and orders by, \
                  partial on what is still to do"
@@ -170,12 +172,17 @@ fn held(holder: &Holder, of: &Thresholds) -> Option<Finding> {
 }
 
 fn told(holder: &Holder, kind: FindingKind, of: &Thresholds) -> String {
-    let age = holder.age_s.map(|age| format!(", open for {age:.0} s"));
-    let since = holder
-        .horizon_transactions
-        .map(|number| format!(", and no row that died in the last {number} transactions can be removed"));
+    let age = holder.age_s.map(|age| format!(", open for {} s", whole(age)));
+    let since = holder.horizon_transactions.map(|number| {
+        format!(
+            ", and no row that died in the last {} transactions can be removed",
+            grouped(number)
+        )
+    });
     let threshold = match (holder.kind, kind) {
-        (HolderKind::ReplicationSlot | HolderKind::Standby, _) => format!("{} transactions", of.horizon_transactions),
+        (HolderKind::ReplicationSlot | HolderKind::Standby, _) => {
+            format!("{} transactions", grouped(of.horizon_transactions))
+        }
         (_, FindingKind::IdleInTransaction) => format!("{} s", of.idle_in_transaction_s),
         _ => format!("{} s", of.transaction_s),
     };

@@ -46,7 +46,7 @@ fn banner(regression: &Regression, class: &str) -> Markup {
             @for mode in &regression.modes {
                 p.lead {
                     span.word { (word(primary_verdict(mode))) "." }
-                    (mode.mode) ": " (sentence(&regress::sentence(mode, regression.settings.pairs)))
+                    (sentence(&format!("{}: {}", mode.mode, regress::sentence(mode, regression.settings.pairs))))
                 }
             }
             @for doubt in regress::doubts(regression) { p { (sentence(&doubt)) } }

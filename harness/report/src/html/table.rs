@@ -7,7 +7,7 @@ pub fn table(heads: &[&str], text: usize, rows: &[Vec<String>]) -> Markup {
     let class = |index: usize| (index < text).then_some("t");
     html! {
         div.scroll {
-            table {
+            table class=[(heads.len() > DENSE_FROM).then_some("dense")] {
                 thead { tr { @for (index, head) in heads.iter().enumerate() { th class=[class(index)] { (head) } } } }
                 tbody {
                     @for row in rows {
@@ -19,6 +19,9 @@ pub fn table(heads: &[&str], text: usize, rows: &[Vec<String>]) -> Markup {
     }
 }
 
+/// More columns than this stand closer together, so that a wide window holds them.
+const DENSE_FROM: usize = 10;
+
 /// Words are to the left; the short ones stay on one line.
 fn cell_class(words: bool, cell: &str) -> Option<&'static str> {
     match words {
@@ -28,12 +31,14 @@ fn cell_class(words: bool, cell: &str) -> Option<&'static str> {
     }
 }
 
-/// Names and values, in as many columns as fit; values longer than a short phrase get a row of their own.
+/// Names and values, in as many columns as fit; values longer than a short phrase get a row of their own, and all do if most are.
 pub fn settings(pairs: &[(String, String)]) -> Markup {
+    let is_long = |(name, value): &(String, String)| name.chars().count() + value.chars().count() > 38;
+    let most = pairs.iter().filter(|pair| is_long(pair)).count() * 2 > pairs.len();
     html! {
         dl.settings {
-            @for (name, value) in pairs {
-                div class=[(name.chars().count() + value.chars().count() > 38).then_some("long")] {
+            @for pair @ (name, value) in pairs {
+                div class=[(most || is_long(pair)).then_some("long")] {
                     dt { (name) }
                     dd { (value) }
                 }

@@ -91,8 +91,8 @@ fn a_map_says_where_the_lead_changes_and_each_cell_says_what_its_colour_says() {
     assert_order(
         &html,
         &[
-            "Against polling, with 1 replica, 2 replicas, 4 replicas: event-driven leads from the lowest rate on",
-            "Against polling, tuned, with 1 replica, 2 replicas, 4 replicas: event-driven leads from somewhere between 250 and 1,000 jobs/s on",
+            "Against polling, with 1, 2 and 4 replicas: event-driven leads from the lowest rate on",
+            "Against polling, tuned, with 1, 2 and 4 replicas: event-driven leads from somewhere between 250 and 1,000 jobs/s on",
             "Not settled (host)",
             "tuned 2.75×",
             "none holds",
