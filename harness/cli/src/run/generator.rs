@@ -6,6 +6,7 @@
 //! the processor, so it is one thread, which waits for the next moment and makes the call itself: each hand-over to another
 //! thread would be a wake-up more per job, before all others.
 
+use std::pin::Pin;
 use std::sync::mpsc;
 use std::thread;
 
@@ -15,19 +16,24 @@ use thread_priority::{
     thread_native_id,
 };
 use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use super::clients::Clients;
 
 /// What to do where it is not permitted.
 pub const HOW_TO_PERMIT: &str = "run it as root, or permit CAP_SYS_NICE";
-/// Tasks between two looks at the timer and the sockets: answers that come together don't make the next arrival late.
+/// Tasks between two looks at the timer and the sockets. What was given to [`Generator::first`] goes on after each look, before
+/// all tasks; the calls that it makes are tasks, and take their turn among the answers.
 const TASKS_BETWEEN_LOOKS: u32 = 7;
+
+type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A thread with a runtime of its own for calls, and for nothing else. It ends when this is dropped.
 pub struct Generator {
     handle: Handle,
     refused: Option<String>,
+    first: UnboundedSender<Pending>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -44,23 +50,49 @@ impl Generator {
             .context("can't start the generator")?;
         let handle = runtime.handle().clone();
         let (say, said) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (first, mut given) = unbounded_channel::<Pending>();
         let thread = thread::Builder::new().name("generator".to_owned());
         let thread = thread.spawn(move || {
             let _ = say.send(hasten().err());
-            // An error is that the generator was dropped.
-            let _: Result<(), _> = runtime.block_on(stopped);
+            runtime.block_on(async {
+                let firsts = async {
+                    while let Some(first) = given.recv().await {
+                        first.await;
+                    }
+                };
+                // An error is that the generator was dropped.
+                tokio::select! { () = firsts => {}, _ = stopped => {} }
+            });
         });
         thread.context("can't start the generator")?;
         Ok(Self {
             handle,
             refused: said.recv().context("the generator's thread ended")?,
+            first,
             _stop: stop,
         })
     }
 
     pub fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Runs one that must not wait for the other tasks of the thread; one at a time.
+    ///
+    /// # Errors
+    /// If it panicked.
+    pub async fn first<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let (done, result) = oneshot::channel();
+        let pending = async move {
+            // Whoever gave it may not wait any more.
+            let _ = done.send(future.await);
+        };
+        let _ = self.first.send(Box::pin(pending));
+        result.await.context("the generator's thread ended")
     }
 
     /// Why its thread is like all others; `None` if it comes first.
@@ -96,10 +128,12 @@ mod tests {
     async fn its_thread_is_real_time_or_it_says_why_not() {
         let generator = Generator::start().unwrap();
         let policy = || thread_priority::unix::thread_schedule_policy().unwrap();
-        let (inside, here) = (
+        let (inside, first, here) = (
             generator.handle().spawn(async move { policy() }).await.unwrap(),
+            generator.first(async move { policy() }).await.unwrap(),
             policy(),
         );
+        assert_eq!(inside, first);
         let realtime = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
         assert_eq!(
             inside == realtime,

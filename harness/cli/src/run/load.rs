@@ -128,8 +128,7 @@ impl Load {
     /// If the history can't be written.
     pub async fn drive(&self, generator: &Generator, origin: MonotonicNs) -> anyhow::Result<()> {
         let load = self.clone();
-        let pacing = generator.handle().spawn(async move { load.pace(origin).await });
-        pacing.await.context("the pacing panicked")??;
+        generator.first(async move { load.pace(origin).await }).await??;
         self.check()
     }
 

@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::RateKey;
-use super::answer::Answer::Unknown;
+use super::answer::Answer::{No, Unknown};
 use super::clauses::Basis;
 use super::forecast::Need;
 use super::verdict::{Facts, Reason, Verdict, judge};
 use crate::capacity::Variant;
+
+/// So far above and below the need it is looked: what a run offers and completes scatters about its rate.
+const LOOK_BESIDE: f64 = 0.03;
 
 /// A command, and what it would settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +25,7 @@ pub struct Next {
 /// the searches are of the one that is made for them.
 #[must_use]
 pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[RateKey]) -> Vec<Next> {
-    let look = look_at(basis.need(), scenario, rate_keys);
+    let looks = looks(basis.need(), scenario, rate_keys);
     let scenario = Some(scenario).filter(|_| !rate_keys.is_empty());
     let (verdict, reason) = judge(facts);
     if verdict != Verdict::Inconclusive {
@@ -66,6 +69,15 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[R
     }
     // What condition 1 still needs; once it holds, only what tuned polling and event-driven dispatch carry is left.
     let open = facts.ceiling_hit() == Unknown;
+    // Where the ceiling is known and not met, another search would look where the last one did.
+    let looks = Some(looks).filter(|looks| facts.meets_default == No && !looks.is_empty());
+    let searched = looks.is_none();
+    if open && facts.lock_waits == Unknown {
+        for (command, why) in looks.unwrap_or_default() {
+            add(command, why);
+        }
+    }
+    let plateau_open = open && facts.plateau() != No;
     let tuned = || search(Variant::PollingTuned, scenario);
     for (is_open, answer, command, why) in [
         (
@@ -81,18 +93,23 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[R
             "what tuned polling carries is not known, or not well enough",
         ),
         (
-            open,
+            plateau_open,
             facts.replicas_do_not_lift,
             format!("{} --replicas 1,2,4,8", tuned()),
             "whether replicas lift polling's ceiling is not known, or not well enough",
         ),
         (
-            open,
+            open && searched,
             facts.lock_waits,
-            look.unwrap_or_else(|| search(Variant::PollingDefault, scenario)),
+            search(Variant::PollingDefault, scenario),
             "waits for rows of job were not looked at under the load of the need",
         ),
-        (open, facts.in_claiming, tuned(), "what limits polling is not known"),
+        (
+            plateau_open,
+            facts.in_claiming,
+            tuned(),
+            "what limits polling is not known",
+        ),
         (
             true,
             facts.event_carries.and(facts.event_above_tuned),
@@ -113,15 +130,27 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[R
     all
 }
 
-/// The command that looks at default polling under the load of the need; a search has steps of its own.
-fn look_at(need: Need, scenario: &str, rate_keys: &[RateKey]) -> Option<String> {
-    let need = need.high.filter(|_| !rate_keys.is_empty())?;
-    let set = rate_keys.iter().map(|key| {
-        // Upwards, so that it covers the need.
-        let value = (need * key.per_job * 10.0).ceil() / 10.0;
-        format!(" --set {}={value}", key.path)
+/// The runs that look at default polling just above and just below the need, each with what it settles; a search has steps of its
+/// own.
+fn looks(need: Need, scenario: &str, rate_keys: &[RateKey]) -> Vec<(String, &'static str)> {
+    if rate_keys.is_empty() {
+        return Vec::new();
+    }
+    let run = |jobs_per_s: f64| {
+        let set = rate_keys
+            .iter()
+            .map(|key| format!(" --set {}={:.1}", key.path, jobs_per_s * key.per_job));
+        format!("./just bench polling {scenario}{}", set.collect::<String>())
+    };
+    let above = need.high.map(|need| {
+        let why = "a little above the need: where it is calm there, polling does not wait for rows of job";
+        (run(need * (1.0 + LOOK_BESIDE)), why)
     });
-    Some(format!("./just bench polling {scenario}{}", set.collect::<String>()))
+    let below = need.low.map(|need| {
+        let why = "a little below the need: where it waits there, sustained, it does";
+        (run(need * (1.0 - LOOK_BESIDE)), why)
+    });
+    above.into_iter().chain(below).collect()
 }
 
 /// The command that searches for a variant's ceiling.

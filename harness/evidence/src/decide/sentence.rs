@@ -70,9 +70,13 @@ pub fn of(basis: &Basis<'_>, reason: Reason, facts: &Facts, forecast: &Forecast)
         Reason::HostLimit => {
             "Inconclusive, not settled (host): this machine was the limit, not the way of dispatch.".to_owned()
         }
-        Reason::CeilingUnknown if facts.meets_default == Answer::No && facts.lock_waits == Answer::Unknown => format!(
-            "Inconclusive: polling carries {default}, but whether its claimers wait for each other's rows under the load that is \
-             needed ({need} within {months} months) is not known."
+        Reason::CeilingUnknown if facts.plateau() == Answer::No => format!(
+            "Inconclusive: {}, but whether its claimers wait for each other's rows under the load that is needed ({need} within \
+             {months} months) is not known.",
+            match facts.meets_default {
+                Answer::No => format!("polling carries {default}"),
+                _ => format!("polling's ceiling ({default}) is not one of claiming that nothing lifts"),
+            }
         ),
         Reason::CeilingUnknown => format!(
             "Inconclusive: whether the need ({need} within {months} months) meets polling's own ceiling is not known."

@@ -99,12 +99,16 @@ impl Facts {
     /// Condition 1.
     #[must_use]
     pub fn ceiling_hit(&self) -> Answer {
-        let plateau = self
-            .replicas_do_not_lift
+        self.lock_waits.or(self.plateau())
+    }
+
+    /// The half of condition 1 that is not about waits: a ceiling in claiming that neither replicas nor tuning lift, and that is met.
+    #[must_use]
+    pub fn plateau(&self) -> Answer {
+        self.replicas_do_not_lift
             .and(self.in_claiming)
             .and(self.meets_default)
-            .and(self.meets_tuned);
-        self.lock_waits.or(plateau)
+            .and(self.meets_tuned)
     }
 }
 
