@@ -25,7 +25,11 @@ pub struct Next {
 /// the searches are of the one that is made for them.
 #[must_use]
 pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[RateKey]) -> Vec<Next> {
-    let looks = looks(basis.need(), scenario, rate_keys);
+    // Where the ceiling is known and not met, another search would look where the last one did.
+    let looks = match facts.meets_default {
+        No => looks(basis.need(), scenario, rate_keys),
+        _ => Vec::new(),
+    };
     let scenario = Some(scenario).filter(|_| !rate_keys.is_empty());
     let (verdict, reason) = judge(facts);
     if verdict != Verdict::Inconclusive {
@@ -69,17 +73,13 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[R
     }
     // What condition 1 still needs; once it holds, only what tuned polling and event-driven dispatch carry is left.
     let open = facts.ceiling_hit() == Unknown;
-    // Where the ceiling is known and not met, another search would look where the last one did.
-    let looks = Some(looks).filter(|looks| facts.meets_default == No && !looks.is_empty());
-    let searched = looks.is_none();
-    if open && facts.lock_waits == Unknown {
-        for (command, why) in looks.unwrap_or_default() {
-            add(command, why);
-        }
-    }
     let plateau_open = open && facts.plateau() != No;
     let tuned = || search(Variant::PollingTuned, scenario);
-    for (is_open, answer, command, why) in [
+    let searched_for_waits = open && looks.is_empty();
+    let looks = looks
+        .into_iter()
+        .map(|(command, why)| (open, facts.lock_waits, command, why));
+    for (is_open, answer, command, why) in looks.chain([
         (
             open,
             facts.meets_default,
@@ -99,7 +99,7 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[R
             "whether replicas lift polling's ceiling is not known, or not well enough",
         ),
         (
-            open && searched,
+            searched_for_waits,
             facts.lock_waits,
             search(Variant::PollingDefault, scenario),
             "waits for rows of job were not looked at under the load of the need",
@@ -116,7 +116,7 @@ pub fn commands(basis: &Basis<'_>, facts: &Facts, scenario: &str, rate_keys: &[R
             search(Variant::EventDriven, scenario),
             "what event-driven dispatch carries is not known, or not well enough",
         ),
-    ] {
+    ]) {
         if is_open && answer == Unknown {
             add(command, why);
         }

@@ -7,7 +7,7 @@ pub fn table(heads: &[&str], text: usize, rows: &[Vec<String>]) -> Markup {
     let class = |index: usize| (index < text).then_some("t");
     html! {
         div.scroll {
-            table class=[(heads.len() > DENSE_FROM).then_some("dense")] {
+            table class=[(heads.len() > DENSE_ABOVE).then_some("dense")] {
                 thead { tr { @for (index, head) in heads.iter().enumerate() { th class=[class(index)] { (head) } } } }
                 tbody {
                     @for row in rows {
@@ -19,8 +19,8 @@ pub fn table(heads: &[&str], text: usize, rows: &[Vec<String>]) -> Markup {
     }
 }
 
-/// More columns than this stand closer together, so that a wide window holds them.
-const DENSE_FROM: usize = 10;
+/// More columns than these stand closer together, so that a wide window holds them.
+const DENSE_ABOVE: usize = 10;
 
 /// Words are to the left; the short ones stay on one line.
 fn cell_class(words: bool, cell: &str) -> Option<&'static str> {

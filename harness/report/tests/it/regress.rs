@@ -127,8 +127,10 @@ fn missing_pairs_broken_runs_and_invalid_numbers_are_told_at_the_top() {
     let mut empty = regression(1.0);
     empty.modes[0].pairs.clear();
     empty.modes[0].findings.clear();
-    for text in [regress_html(&empty), regress_terminal(&empty), regress_markdown(&empty)] {
-        assert!(text.contains("o pair came to its end"), "{text}");
+    let html = regress_html(&empty);
+    assert!(html.contains("Polling: no pair came to its end"), "{html}");
+    for text in [regress_terminal(&empty), regress_markdown(&empty)] {
+        assert!(text.contains("No pair came to its end"), "{text}");
     }
 }
 
